@@ -1,11 +1,14 @@
 /** A clock that is set back, as a machine without a time server may do, changes nothing about which shares are acknowledged when. */
 import { assert, describe, it } from "@effect/vitest"
+import { acceptedShare } from "@sluice/testing/accepted-share"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, publish } from "@sluice/testing/pool-worlds"
 import { template } from "@sluice/testing/templates"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { WaitingAcknowledgements } from "../src/connections/acknowledgements.ts"
+import type { Downstream } from "../src/connections/downstream.ts"
+import { makeRecording } from "../src/connections/recording.ts"
 import { Recording, type ShareSink } from "../src/index.ts"
 
 const settle = TestClock.adjust(0)
@@ -65,6 +68,33 @@ describe("while the clock is set back", () => {
         yield* TestClock.adjust(250)
       }
       assert.deepStrictEqual(acknowledged, ["before", "after"])
+    })
+  )
+
+  it.effect("connections go on as early without shares that take long to record", () =>
+    Effect.gen(function* () {
+      let now = 10_000_000
+      const wentOn: Array<number> = []
+      const downstream = {
+        waitFor: () => {},
+        goOn: (since: number) => void wentOn.push(since)
+      } as unknown as Downstream
+      const fork = yield* Effect.map(Effect.context<never>(), Effect.runForkWith)
+      const sink: ShareSink = { record: () => Effect.die("not asked"), recordLater: () => new Recording() }
+      const { begin } = makeRecording({
+        downstreams: new Map([[1, downstream]]),
+        sinks: [sink],
+        now: () => now,
+        start: (look) => void fork(look)
+      })
+      begin(downstream, [{ ...acceptedShare(1), at: now }])
+      now += 500
+      yield* TestClock.adjust(500)
+      assert.deepStrictEqual(wentOn, [])
+      now -= 3_600_000
+      now += 500
+      yield* TestClock.adjust(500)
+      assert.deepStrictEqual(wentOn, [now - 1_000])
     })
   )
 })

@@ -35,6 +35,7 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }, policy = default
   const sent: Array<Mining.ToClient["_tag"]> = []
   const messages: Array<Mining.ToClient> = []
   const told: Array<ChannelEvent> = []
+  const clock = { now: 2_000 }
   const downstream = new Downstream(
     {
       remote: { host: "peer", port: 1 },
@@ -60,7 +61,7 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }, policy = default
       onBatch: () => undefined,
       onEvents: (events) => void told.push(...events),
       takesPrefixes: true,
-      now: () => 1_000,
+      now: () => clock.now,
       tell: () => Effect.void,
       withoutLost: (events) => events,
       maxPendingBytes: 1_000_000,
@@ -103,7 +104,7 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }, policy = default
     downstream.send()
     return sent.splice(0)
   }
-  return { work, downstream, read, exchange, open, messages, told, send }
+  return { work, downstream, read, exchange, open, messages, told, send, clock }
 }
 
 const share = (jobId: number): Mining.SubmitSharesExtended => ({
@@ -138,6 +139,27 @@ describe("a connection whose shares are being recorded", () => {
     assert.deepStrictEqual(send(), [])
     downstream.release(held)
     assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
+  })
+})
+
+describe("a connection whose replies wait for a sink while the clock is set back", () => {
+  it("goes on without them as if it were not", () => {
+    const { clock, downstream } = serving()
+    let isEarly = false
+    const held = {
+      isAnnouncement: false,
+      isReady: false,
+      since: 2_000,
+      run: () => {},
+      runEarly: () => void (isEarly = true),
+      drop: () => {}
+    }
+    downstream.hold(held)
+    downstream.goOn(1_000)
+    assert.isFalse(isEarly)
+    clock.now = 1_500
+    downstream.goOn(500)
+    assert.isTrue(isEarly)
   })
 })
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Pool } from "@sluice/pool"
 import { TemplateFeed, TemplateSourceMemory } from "@sluice/template-provider"
 import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Metric, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import {
@@ -285,6 +285,24 @@ describe("a share sink that takes longer than a second", () => {
       })
     )
   )
+
+  it.effect("has its read counted once, with the time until its share is acknowledged", () => {
+    const sink = new GatedSink()
+    return Effect.gen(function* () {
+      const { client } = yield* lateClient
+      yield* TestClock.adjust("1 second")
+      yield* sink.answer(1)
+      yield* client.until("SubmitShares.Success")
+      const replies = (yield* Metric.snapshot).find(({ id }) => id === "sluice_pool_reply_seconds")
+      assert(replies?.type === "Histogram")
+      // The reads of the channel and of the share.
+      assert.deepInclude(replies.state, { count: 2, min: 0, max: 3 })
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(memoryWorld({ shareSinks: [sink] })),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  })
 
   it.effect(
     "delays neither new work nor a block of its connection, only acknowledgements",

@@ -249,9 +249,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const recorded = record(downstream, events)
     let told: Effect.Effect<unknown> = Effect.void
     if (events.length > 0 || replies.length > 0) {
-      const reply = (some: typeof replies) => {
+      const reply = (some: typeof replies, isLast: boolean) => {
         downstream.reply(some, at)
-        countReply(begun, received)
+        if (isLast) countReply(begun, received)
       }
       told = downstream.answer({ events, replies, since: at, reply })
     }

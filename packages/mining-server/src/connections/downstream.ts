@@ -282,7 +282,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
     const recording = known ?? (acknowledges ? this.#recordings?.take() : undefined) ?? Recording.done
     if (recording.isRecorded && !this.#isHolding && (!acknowledges || this.#held.length === 0)) {
       const told = this.#options.tell(step.events)
-      step.reply(step.replies)
+      step.reply(step.replies, true)
       return told
     }
     const held = new HeldStep(step, recording, (events) => this.#tellBeside(events))
@@ -418,12 +418,13 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   /**
-   * If replies have waited since then, sends everything but acknowledgements from now on until all shares are recorded, and the server
-   * reads on: new work and blocks must not wait for a full disk.
+   * If replies have waited since then, or since before the clock was set back, sends everything but acknowledgements from now on until
+   * all shares are recorded, and the server reads on: new work and blocks must not wait for a full disk.
    */
   goOn(since: number): void {
     const { first } = this.#held
-    if (this.#isLate || first === undefined || first.since > since) return
+    if (this.#isLate || first === undefined || first.isAnnouncement) return
+    if (first.since > since && first.since <= this.#options.now()) return
     this.#isLate = true
     const held = this.#held.takeAll()
     this.#held = new HeldQueue(held.filter(({ isAnnouncement }) => !isAnnouncement))

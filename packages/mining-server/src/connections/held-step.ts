@@ -26,8 +26,8 @@ export interface Step {
   readonly replies: ReadonlyArray<Mining.ToClient>
   /** When it was, or when the first share came that it acknowledges. */
   readonly since: number
-  /** Queues replies: all at once, or the acknowledgements after the others. */
-  reply(some: ReadonlyArray<Mining.ToClient>): void
+  /** Queues replies: all at once, or the acknowledgements after the others. `isLast` says that no more of them follow. */
+  reply(some: ReadonlyArray<Mining.ToClient>, isLast: boolean): void
 }
 
 /** A step that waits until the shares that it acknowledges are recorded, and for what is before it. */
@@ -55,14 +55,17 @@ export class HeldStep implements Held {
 
   run(): void {
     this.#tell(this.#events)
-    this.#step.reply(this.#replies)
+    this.#step.reply(this.#replies, true)
   }
 
   runEarly(): void {
     // What later steps tell, such as the end of a channel that this one opened, does not wait any more.
     this.#tell(this.#events.filter((event) => !isAccepted(event)))
     this.#events = this.#events.filter(isAccepted)
-    this.#step.reply(this.#replies.filter((message) => !isAcknowledgement(message)))
+    this.#step.reply(
+      this.#replies.filter((message) => !isAcknowledgement(message)),
+      false
+    )
     this.#replies = this.#replies.filter(isAcknowledgement)
   }
 

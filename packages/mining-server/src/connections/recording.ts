@@ -110,9 +110,11 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
   /** Lets connections go on whose shares take long to record. Looks for them while shares are being recorded. */
   const look: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(Effect.sleep(LOOK), () => {
-      const since = now() - LATE_MS
+      const at = now()
+      const since = at - LATE_MS
       const [oldest] = open.values()
-      if (oldest !== undefined && oldest.since <= since) {
+      // The clock may have been set back meanwhile.
+      if (oldest !== undefined && (oldest.since <= since || oldest.since > at)) {
         for (const downstream of downstreams.values()) downstream.goOn(since)
       }
       isLooking = oldest !== undefined
