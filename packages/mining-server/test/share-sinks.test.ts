@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Pool } from "@sluice/pool"
 import { TemplateFeed, TemplateSourceMemory } from "@sluice/template-provider"
 import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Metric, Queue, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Metric, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import {
@@ -18,44 +18,11 @@ import {
   type World
 } from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import {
-  MiningServer,
-  Payouts,
-  Recording,
-  type ShareSink,
-  shareSink,
-  ShareSinkError,
-  Templates,
-  WorkSource
-} from "../src/index.ts"
+import { MiningServer, Payouts, type ShareSink, shareSink, Templates, WorkSource } from "../src/index.ts"
+import { GatedSink, SlowSink } from "./slow-sinks.ts"
 
 /** Runs everything that can run now. */
 const settle = TestClock.adjust(1)
-
-/** A sink that takes its time: until the test says so, or fails it. */
-class SlowSink implements ShareSink {
-  /** The sequence numbers of each call that was recorded. */
-  readonly recorded: Array<ReadonlyArray<number>> = []
-  calls = 0
-  interrupted = 0
-  #gate = Deferred.makeUnsafe<void, ShareSinkError>()
-
-  readonly record: ShareSink["record"] = (shares) =>
-    Effect.suspend(() => {
-      this.calls++
-      return Deferred.await(this.#gate)
-    }).pipe(
-      Effect.onInterrupt(() => Effect.sync(() => this.interrupted++)),
-      Effect.andThen(Effect.sync(() => this.recorded.push(shares.map(({ sequenceNumber }) => sequenceNumber)))),
-      Effect.asVoid
-    )
-
-  readonly succeed = Effect.suspend(() => Effect.andThen(Deferred.succeed(this.#gate, undefined), settle))
-
-  readonly fail = Effect.suspend(() =>
-    Effect.andThen(Deferred.fail(this.#gate, new ShareSinkError({ message: "the database is gone" })), settle)
-  )
-}
 
 const withSink = (test: (sink: SlowSink) => Effect.Effect<void, unknown, World | Scope.Scope>) => () => {
   const sink = new SlowSink()
@@ -225,28 +192,6 @@ describe("a share sink that takes its time", () => {
   )
 })
 
-/** A sink that answers each call when the test says so, and lets the server read on meanwhile. */
-class GatedSink implements ShareSink {
-  readonly #recordings: Array<Recording> = []
-
-  get calls(): number {
-    return this.#recordings.length
-  }
-
-  readonly record = () => Effect.die("the server prefers recordLater")
-  readonly recordLater = () => {
-    const recording = new Recording()
-    this.#recordings.push(recording)
-    return recording
-  }
-
-  readonly answer = (call: number, failure?: string) =>
-    Effect.suspend(() => {
-      this.#recordings[call - 1]!.end(failure === undefined ? undefined : new ShareSinkError({ message: failure }))
-      return settle
-    })
-}
-
 describe("a share sink that takes longer than a second", () => {
   /** A client whose first share waits for the sink for longer than that. */
   const lateClient = Effect.gen(function* () {
@@ -415,47 +360,35 @@ describe("several share sinks", () => {
 describe("several share sinks that let the server read on", () => {
   it.effect("record in order, and all before the acknowledgement; what waits for one waits for all", () => {
     const hurried: Array<string> = []
-    const recordings: Array<Recording> = []
-    const sink = (name: string): ShareSink => ({
-      record: () => Effect.die("the server prefers recordLater"),
-      recordLater: () => {
-        const recording = new Recording(() => hurried.push(name))
-        recordings.push(recording)
-        return recording
-      }
-    })
+    const [first, second] = ["first", "second"].map((name) => new GatedSink(() => hurried.push(name))) as [
+      GatedSink,
+      GatedSink
+    ]
+    const calls = () => [first.calls, second.calls]
     return Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
       const miner = yield* client.open(openExtended())
       yield* client.send(miner.mine())
       yield* settle
-      assert.deepStrictEqual([hurried, recordings.length], [["first"], 1])
-      recordings[0]!.end()
-      yield* settle
-      assert.deepStrictEqual([hurried, recordings.length, yield* client.waiting], [["first", "second"], 2, 0])
-      recordings[1]!.end()
+      assert.deepStrictEqual([hurried, calls()], [["first"], [1, 0]])
+      yield* first.answer(1)
+      assert.deepStrictEqual([hurried, calls(), yield* client.waiting], [["first", "second"], [1, 1], 0])
+      yield* second.answer(1)
       yield* client.expect("SubmitShares.Success")
       // A sink that fails is the last one.
       yield* client.send(miner.mine())
       yield* settle
-      recordings[2]!.end(new ShareSinkError({ message: "the disk is full" }))
+      yield* first.answer(2, "the disk is full")
       assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
-      assert.deepStrictEqual([recordings.length, (yield* poolStats).accepted], [3, 1])
-    }).pipe(Effect.provide(memoryWorld({ shareSinks: [sink("first"), sink("second")] })))
+      assert.deepStrictEqual([calls(), (yield* poolStats).accepted], [[2, 1], 1])
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [first, second] })))
   })
 })
 
 describe("a share sink with two commits", () => {
   it.effect("keeps nothing back that stands behind the shares of the first", () => {
-    const recordings: Array<Recording> = []
-    const sink: ShareSink = {
-      record: () => Effect.die("the server prefers recordLater"),
-      recordLater: () => {
-        recordings.push(new Recording())
-        return recordings.at(-1)!
-      }
-    }
+    const sink = new GatedSink()
     return Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
@@ -465,13 +398,12 @@ describe("a share sink with two commits", () => {
       yield* publish(template(2))
       yield* client.send(miner.mine())
       yield* settle
-      assert.deepStrictEqual([recordings.length, yield* client.waiting], [2, 0])
-      recordings[0]!.end()
-      yield* settle
+      assert.deepStrictEqual([sink.calls, yield* client.waiting], [2, 0])
+      yield* sink.answer(1)
       yield* client.expect("SubmitShares.Success")
       yield* client.expect("NewExtendedMiningJob")
       assert.strictEqual(yield* client.waiting, 0)
-      recordings[1]!.end()
+      yield* sink.answer(2)
       yield* client.expect("SubmitShares.Success")
     }).pipe(Effect.provide(memoryWorld({ shareSinks: [sink] })))
   })

@@ -25,6 +25,7 @@ import {
   WorkSource,
   type WorkSourceState
 } from "../src/index.ts"
+import { SlowSink } from "./slow-sinks.ts"
 
 const settle = TestClock.adjust(1)
 
@@ -199,15 +200,7 @@ describe("a channel of the source", () => {
   )
 
   it.effect("has no share acknowledged before the source has accepted it and the sinks have recorded it", () => {
-    const gate = Deferred.makeUnsafe<void, ShareSinkError>()
-    const recorded: Array<number> = []
-    const sink = {
-      record: (shares: ReadonlyArray<{ readonly sequenceNumber: number }>) =>
-        Effect.andThen(
-          Deferred.await(gate),
-          Effect.sync(() => void recorded.push(...shares.map(({ sequenceNumber }) => sequenceNumber)))
-        )
-    }
+    const sink = new SlowSink()
     return withServer(
       (upstream) =>
         Effect.gen(function* () {
@@ -223,9 +216,9 @@ describe("a channel of the source", () => {
           // The answer to the second share waits behind that to the first.
           yield* upstream.verdict(1, "stale-share")
           assert.strictEqual(yield* client.waiting, 0)
-          yield* Deferred.succeed(gate, undefined)
+          yield* sink.succeed
           const { lastSequenceNumber, newSubmitsAcceptedCount } = yield* client.expect("SubmitShares.Success")
-          assert.deepStrictEqual([lastSequenceNumber, newSubmitsAcceptedCount, recorded], [1, 1, [1]])
+          assert.deepStrictEqual([lastSequenceNumber, newSubmitsAcceptedCount, sink.recorded], [1, 1, [[1]]])
           const { errorCode, sequenceNumber } = yield* client.expect("SubmitShares.Error")
           assert.deepStrictEqual([sequenceNumber, errorCode], [2, "stale-share"])
         }),
@@ -295,24 +288,15 @@ describe("a channel of the source", () => {
     )
   })
 
-  /** Gets one share accepted that waits for the verdict on an older one, and the numbers of the shares that are recorded. */
+  /** Gets one share accepted that waits for the verdict on an older one. */
   const overtaking = (
     test: (
       client: TestClient,
       end: Effect.Effect<void>,
-      recorded: ReadonlyArray<number>,
-      record: Effect.Effect<unknown>
+      sink: SlowSink
     ) => Effect.Effect<void, unknown, MiningServer | Scope.Scope>
   ) => {
-    const gate = Deferred.makeUnsafe<void>()
-    const recorded: Array<number> = []
-    const sink = {
-      record: (shares: ReadonlyArray<{ readonly sequenceNumber: number }>) =>
-        Effect.andThen(
-          Deferred.await(gate),
-          Effect.sync(() => void recorded.push(...shares.map(({ sequenceNumber }) => sequenceNumber)))
-        )
-    }
+    const sink = new SlowSink()
     return withServer(
       (upstream) =>
         Effect.gen(function* () {
@@ -324,14 +308,14 @@ describe("a channel of the source", () => {
           yield* settle
           yield* upstream.verdict(1)
           const end = Effect.andThen(Scope.close(scope, Exit.void), settle)
-          yield* test(client, end, recorded, Effect.andThen(Deferred.succeed(gate, undefined), settle))
+          yield* test(client, end, sink)
         }),
       { shareSinks: [sink] }
     )
   }
 
   it.effect("that is closed has its accepted shares recorded before they are acknowledged", () =>
-    overtaking((client, _, recorded, record) =>
+    overtaking((client, _, sink) =>
       Effect.gen(function* () {
         const { closeChannel } = yield* MiningServer
         yield* closeChannel({ connectionId: 1, channelId: 2 }, "test")
@@ -339,8 +323,8 @@ describe("a channel of the source", () => {
         const { errorCode, sequenceNumber } = yield* client.expect("SubmitShares.Error")
         assert.deepStrictEqual([sequenceNumber, errorCode], [1, "no-verdict"])
         assert.strictEqual(yield* client.waiting, 0, "the sink has not recorded it")
-        yield* record
-        assert.deepStrictEqual(recorded, [2])
+        yield* sink.succeed
+        assert.deepStrictEqual(sink.recorded, [[2]])
         assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 2)
         yield* client.expect("CloseChannel")
         assert.strictEqual((yield* (yield* MiningServer).stats).accepted, 1)
@@ -351,12 +335,12 @@ describe("a channel of the source", () => {
   it.effect(
     "has its accepted shares recorded and counted though its connection ends before they are acknowledged",
     () =>
-      overtaking((_, end, recorded, record) =>
+      overtaking((_, end, sink) =>
         Effect.gen(function* () {
-          yield* Effect.all([end, record])
+          yield* Effect.all([end, sink.succeed])
           yield* TestClock.adjust("2 seconds")
           const { accepted, connections } = yield* (yield* MiningServer).stats
-          assert.deepStrictEqual([recorded, accepted, connections], [[2], 1, 0])
+          assert.deepStrictEqual([sink.recorded, accepted, connections], [[[2]], 1, 0])
         })
       )
   )
