@@ -70,6 +70,29 @@ describe("a commit", () => {
     )
   )
 
+  it.effect.each([
+    { took: 8, next: 12 },
+    { took: 15, next: 10 }
+  ])(
+    "that took $took ms has the next one come $next ms after a share, half an interval at the least",
+    ({ next, took }) =>
+      run(
+        Effect.gen(function* () {
+          const { after, record } = yield* ledger
+          const { onCommit } = yield* Ledger
+          let commits = 0
+        onCommit(() => (commits++ === 0 ? Effect.sleep(took) : Effect.void))
+          const hurry = () => record(1)[0]!.hurry()
+          hurry()
+          assert.strictEqual(yield* after(20), 1)
+          yield* after(took)
+          hurry()
+          assert.strictEqual(yield* after(next - 1), 1)
+          assert.strictEqual(yield* after(1), 2)
+        })
+      )
+  )
+
   it.effect("does not wait for more than 500 shares", () =>
     run(
       Effect.gen(function* () {
