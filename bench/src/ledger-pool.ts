@@ -9,13 +9,11 @@ import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { AsyncCase, Row } from "./case.ts"
-import { allWork, median, row, sleep, startSwarm } from "./crowd.ts"
-import { type Candidate, COMPILING_MS, EACH, measure, sluice, swarmLoad, USUAL, withPlaces } from "./pace.ts"
+import { allWork, row, sleep, startSwarm } from "./crowd.ts"
+import { type Candidate, EACH, inTurns, sluice, swarmLoad, USUAL, withPlaces } from "./pace.ts"
 
 const MINERS = { kind: "standard", connections: 300, sharesPerMinute: 500 } as const
-const TURNS = 3
 const WARM_UP_MS = 2_000
-const MEASURED_MS = 5_000
 
 const CONNECTIONS = Number(process.env["SLUICE_BENCH_CONNECTIONS"] ?? 10_000)
 const CROWD = { kind: "standard", connections: CONNECTIONS, sharesPerMinute: 6, concurrency: 128 } as const
@@ -44,18 +42,7 @@ const cpuRows = (): Promise<ReadonlyArray<Row>> =>
         { name: "without", command: sluice(EACH), load: swarmLoad },
         { name: "with", command: sluice(EACH, withLedger(directory, "each.ledger")), load: swarmLoad }
       ]
-      const started = []
-      for (const candidate of candidates) started.push({ ...(await start(candidate)), times: Array<number>() })
-      // The first turn compiles code.
-      for (let turn = 0; turn <= TURNS; turn++) {
-        for (const { server, times, url } of started) {
-          const loading = await swarmLoad(server, url, MINERS)
-          const time = await measure(server, loading, turn === 0 ? COMPILING_MS : MEASURED_MS)
-          await loading.stop()
-          if (turn > 0) times.push(time)
-        }
-      }
-      const [without, with_, eachWithout, eachWith] = started.map(({ times }) => median(times))
+      const [without, with_, eachWithout, eachWith] = await inTurns(start, candidates, MINERS)
       const name = "ledger: pool, share"
       return [
         row(name, "µs/share", with_!, "the pool without a ledger", without!),

@@ -139,7 +139,7 @@ const checkRefusals = ({ refused, submitted }: SwarmReport["shares"]): void => {
 export const withPlaces = async <A>(
   sharesPerMinute: number,
   chain: "easy" | "hard",
-  use: (start: (candidate: Candidate) => Promise<{ server: PaceServer; url: string }>, tell: Tell) => Promise<A>
+  use: (start: Start, tell: Tell) => Promise<A>
 ): Promise<A> => {
   const templates = await startChild<Question, Answer>("./pace-templates.ts", [chain])
   const keys = await Effect.runPromise(AuthorityKey.generate)
@@ -166,6 +166,7 @@ export const withPlaces = async <A>(
   }
 }
 
+type Start = (candidate: Candidate) => Promise<{ readonly server: PaceServer; readonly url: string }>
 type Tell = (question: Question) => void
 
 const others = (against: ReadonlyArray<string>): ReadonlyArray<Candidate> =>
@@ -174,20 +175,11 @@ const others = (against: ReadonlyArray<string>): ReadonlyArray<Candidate> =>
 const ours = (policy: Policy): Candidate => ({ name: policy.name, command: sluice(policy), load: swarmLoad })
 const bare = (policy: Policy): Candidate => ({ name: "bare sockets", command: floor(policy), load: bareLoad })
 
-export const WARM_UP_MS = 2000
+const WARM_UP_MS = 2000
 const MEASURED_MS = 5000
-/** What a server has before it is measured: code that runs rarely is compiled late, and a server runs for months. */
-export const COMPILING_MS = 20_000
-/** How often the servers take turns. The medians count. */
-const TURNS = 3
-
-/** Microseconds of CPU for each share, after a warm-up. */
-export const measure = async (server: PaceServer, load: Load, ms: number): Promise<number> => {
-  await sleep(WARM_UP_MS)
-  const [cpu, shares] = [server.cpuSeconds(), load.shares()]
-  await sleep(ms)
-  return ((server.cpuSeconds() - cpu) * 1e6) / (load.shares() - shares)
-}
+/** What servers have before they are measured: code that runs rarely is compiled late, and a server runs for months. */
+const COMPILING_MS = 60_000
+const TURNS = 5
 
 /**
  * Miners of each server that stay while others have their turn. No pool is ever without miners, and V8 may forget the code that it made for
@@ -195,31 +187,51 @@ export const measure = async (server: PaceServer, load: Load, ms: number): Promi
  */
 const STAYING = { connections: 2, sharesPerMinute: 60 }
 
+/** Microseconds of CPU for each share, after a warm-up. */
+const measure = async (server: PaceServer, load: Load, ms: number): Promise<number> => {
+  await sleep(WARM_UP_MS)
+  const [cpu, shares] = [server.cpuSeconds(), load.shares()]
+  await sleep(ms)
+  return ((server.cpuSeconds() - cpu) * 1e6) / (load.shares() - shares)
+}
+
+/**
+ * Microseconds of CPU for each share of these servers, which take turns: the medians. Before it they all have a minute of shares at the same
+ * time, in which V8 compiles what runs often.
+ */
+export const inTurns = async (
+  start: Start,
+  candidates: ReadonlyArray<Candidate>,
+  miners: Miners
+): Promise<ReadonlyArray<number>> => {
+  const started = []
+  for (const candidate of candidates) {
+    const { server, url } = await start(candidate)
+    const loadWith = (some: Miners) => candidate.load(server, url, some)
+    started.push({ server, loadWith, staying: await loadWith({ ...miners, ...STAYING }), times: Array<number>() })
+  }
+  const loads = []
+  for (const { loadWith } of started) loads.push(await loadWith(miners))
+  await sleep(COMPILING_MS)
+  for (const { stop } of loads) await stop()
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const { loadWith, server, times } of started) {
+      const loading = await loadWith(miners)
+      times.push(await measure(server, loading, MEASURED_MS))
+      await loading.stop()
+    }
+  }
+  for (const { staying } of started) await staying.stop()
+  return started.map(({ times }) => median(times))
+}
+
 const shareRows = (kind: Kind, against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> => {
   const miners = { kind, connections: 300, sharesPerMinute: 500 }
   const policies = [USUAL, EACH]
   const all = [...policies.map(ours), ...policies.map(bare), ...others(against)]
   return withPlaces(miners.sharesPerMinute, "hard", async (start) => {
-    const started = []
-    for (const candidate of all) {
-      const { server, url } = await start(candidate)
-      const staying = await candidate.load(server, url, { ...miners, ...STAYING })
-      started.push({ ...candidate, server, url, staying, times: Array<number>() })
-    }
-    // The first turn compiles code.
-    for (let turn = 0; turn <= TURNS; turn++) {
-      for (const { load, server, times, url } of started) {
-        const loading = await load(server, url, miners)
-        const time = await measure(server, loading, turn === 0 ? COMPILING_MS : MEASURED_MS)
-        await loading.stop()
-        if (turn > 0) times.push(time)
-      }
-    }
-    for (const { staying } of started) await staying.stop()
-    const [usual, each, bareUsual, bareEach, ...rest] = started.map(({ name, times }) => ({
-      name,
-      value: median(times)
-    }))
+    const times = await inTurns(start, all, miners)
+    const [usual, each, bareUsual, bareEach, ...rest] = all.map(({ name }, index) => ({ name, value: times[index]! }))
     const rowsOf = (policy: Policy, own: number, baselines: ReadonlyArray<{ name: string; value: number }>) =>
       baselines.map(({ name, value }) => row(`pace: ${kind} share${policy.name}`, "µs/share", own, name, value))
     return [...rowsOf(USUAL, usual!.value, [bareUsual!, ...rest]), ...rowsOf(EACH, each!.value, [bareEach!, ...rest])]

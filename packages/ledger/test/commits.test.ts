@@ -81,7 +81,7 @@ describe("a commit", () => {
           const { after, record } = yield* ledger
           const { onCommit } = yield* Ledger
           let commits = 0
-        onCommit(() => (commits++ === 0 ? Effect.sleep(took) : Effect.void))
+          onCommit(() => (commits++ === 0 ? Effect.sleep(took) : Effect.void))
           const hurry = () => record(1)[0]!.hurry()
           hurry()
           assert.strictEqual(yield* after(20), 1)
