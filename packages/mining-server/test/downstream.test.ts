@@ -12,6 +12,7 @@ import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { Downstream } from "../src/connections/downstream.ts"
+import type { Held } from "../src/connections/held-step.ts"
 import { Recording, ShareSinkError } from "../src/index.ts"
 import { ShownUsers } from "../src/connections/shown-users.ts"
 import { defaultTrafficLimits } from "../src/connections/traffic.ts"
@@ -183,6 +184,22 @@ describe("a connection with very many replies that wait for a sink", () => {
     for (const held of all) downstream.release(held)
     assert.strictEqual(queued, all.length)
     assert.isBelow(performance.now() - begun, 2_000)
+  })
+})
+
+describe("a connection with as many replies that wait for a sink as it may have", () => {
+  it("is read from again, also if they are released before its reader begins to wait", () => {
+    const { downstream } = serving()
+    const all: Array<Held> = []
+    while (downstream.room === undefined) {
+      const held = { isAnnouncement: false, isReady: false, since: 0, run() {}, runEarly() {}, drop() {} }
+      all.push(held)
+      downstream.hold(held)
+    }
+    const { released, room } = downstream
+    for (const held of all) downstream.release(held)
+    Effect.runSync(room)
+    Effect.runSync(released)
   })
 })
 

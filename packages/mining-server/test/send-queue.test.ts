@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Closed, type ConnectionError, TransportError } from "@sluice/transport"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scheduler } from "effect"
 import { SendQueue } from "../src/connections/send-queue.ts"
 
 const gone = new TransportError({ remote: { host: "peer", port: 1 }, reason: new Closed({ pendingBytes: 0 }) })
@@ -43,6 +43,22 @@ describe("the send queue of a connection", () => {
       yield* Deferred.succeed(ends[1]!, undefined)
       yield* Fiber.join(reader)
       assert.strictEqual(queue.announcedBytes, 0)
+    })
+  )
+
+  it.live("does not keep a reader waiting that gave way to others while the write ended", () =>
+    Effect.gen(function* () {
+      // The reader gives way after so many steps, and the write ends so many turns later.
+      for (const [steps, turns] of Array.from({ length: 36 }, (_, i) => [3 + (i % 6), Math.floor(i / 6)] as const)) {
+        const { ends, queue } = yield* slow
+        queue.announce(1, 1)
+        yield* fork(queue.drainBeside)
+        const drain = Effect.andThen(Effect.yieldNow, queue.drain)
+        const reader = yield* fork(Effect.provideService(drain, Scheduler.MaxOpsBeforeYield, steps))
+        yield* Effect.replicateEffect(Effect.yieldNow, turns, { discard: true })
+        yield* Deferred.succeed(ends[0]!, undefined)
+        yield* Effect.timeout(Fiber.join(reader), 1_000)
+      }
     })
   )
 

@@ -467,6 +467,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   #wait(mayGoOn: () => boolean): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      // The fiber may have given way to others since this was made.
+      if (mayGoOn()) return resume(Effect.void)
       this.#waiter = { mayGoOn, resume: () => resume(Effect.sync(() => (this.#waiter = undefined))) }
       return Effect.sync(() => (this.#waiter = undefined))
     })

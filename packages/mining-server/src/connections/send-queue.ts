@@ -99,6 +99,8 @@ export class SendQueue<Message> {
 
   /** Completes when the current write and everything queued behind it are flushed. */
   readonly #sent: Effect.Effect<void, ConnectionError> = Effect.callback((resume) => {
+    // The fiber may have given way to others since `drain` looked.
+    if (!this.#isSending) return resume(this.drain)
     this.#resume = resume
     return Effect.sync(() => (this.#resume = undefined))
   })
