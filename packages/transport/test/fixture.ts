@@ -15,6 +15,7 @@ import {
   type Setup
 } from "@sluice/transport"
 import { Deferred, Effect, Layer, Logger, References, Result, type Scope } from "effect"
+import * as Net from "node:net"
 
 /** The reference implementation's default authority. */
 export const secretKey = Result.getOrThrow(
@@ -62,6 +63,19 @@ export const connectMining: Effect.Effect<
   yield* Effect.forkScoped(run((connection) => Effect.andThen(Deferred.succeed(accepted, connection), Effect.never)))
   const client = yield* Effect.catchTag(dial({ ...address, security: noise }), "DialError", Effect.die)
   return { server: yield* Deferred.await(accepted), client }
+})
+
+/** Two ends of a TCP connection: one to send with, and one that the server accepted and nobody reads from. */
+export const socketPair = Effect.gen(function* () {
+  const server = Net.createServer({ pauseOnConnect: true })
+  yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+  yield* Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)))
+  const { port } = server.address() as Net.AddressInfo
+  const accepted = new Promise<Net.Socket>((resolve) => server.once("connection", resolve))
+  const sender = Net.connect({ host: "127.0.0.1", port, noDelay: true }).on("error", () => {})
+  const socket = yield* Effect.promise(() => accepted)
+  yield* Effect.addFinalizer(() => Effect.sync(() => [sender, socket].forEach((one) => one.destroy())))
+  return { sender, socket }
 })
 
 /** Appends each log line from the debug level up to `lines`, as "LEVEL message" with " + cause" for a cause. */

@@ -1,32 +1,25 @@
 /** What the peer sends arrives whole and in its order, whatever the fiber does that pulls. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option } from "effect"
-import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Receiver, Rest } from "../src/bytes/duplex.ts"
 import { SocketReader } from "../src/bytes/socket-reader.ts"
 import { FrameReader } from "../src/frames/frame-reader.ts"
 import { overDuplex } from "../src/frames/frame-stream.ts"
 import { Closed, SocketFailed, TransportError } from "../src/bytes/transport-error.ts"
+import { socketPair } from "./fixture.ts"
 
 const remote = { host: "127.0.0.1", port: 1 }
 
 /** Two ends of one connection: a socket to send with, and a reader of what it sends. */
 const pair = Effect.gen(function* () {
-  const server = Net.createServer({ pauseOnConnect: true })
-  yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
-  yield* Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)))
-  const { port } = server.address() as Net.AddressInfo
-  const accepted = new Promise<Net.Socket>((resolve) => server.once("connection", resolve))
-  const sender = Net.connect({ host: "127.0.0.1", port, noDelay: true }).on("error", () => {})
-  const socket = yield* Effect.promise(() => accepted)
-  yield* Effect.addFinalizer(() => Effect.sync(() => [sender, socket].forEach((one) => one.destroy())))
+  const { sender, socket } = yield* socketPair
   const reader = new SocketReader(
     socket,
     (end) =>
       new TransportError({
         remote,
-        reason: end?.cause === undefined ? new Closed({ pendingBytes: 0 }) : new SocketFailed({ code: "test" })
+        reason: end.cause === undefined ? new Closed({ pendingBytes: 0 }) : new SocketFailed({ code: "test" })
       })
   )
   return { reader, sender, socket }
@@ -84,6 +77,16 @@ describe("a reader of a socket", () => {
       const waiting = yield* Effect.forkChild(Effect.flip(reader.pull), { startImmediately: true })
       yield* reader.close
       assert.match((yield* Fiber.join(waiting)).message, /closed/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fails whoever reads after it was closed", () =>
+    Effect.gen(function* () {
+      const { reader } = yield* pair
+      yield* reader.close
+      const failed = <A>(read: Effect.Effect<A, TransportError>) => Effect.flip(Effect.timeout(read, 1_000))
+      assert.match((yield* failed(reader.pull)).message, /closed/)
+      assert.match((yield* failed(reader.each<never>(receiver(() => undefined)))).message, /closed/)
     }).pipe(Effect.scoped)
   )
 

@@ -181,9 +181,9 @@ class Pipe {
   }
 
   /** Completes when there are bytes to read or the pipe is closed. */
-  readonly filled: Effect.Effect<void> = waitIn(this.readers)
+  readonly filled: Effect.Effect<void> = waitIn(this.readers, () => this.closed || this.chunks.length > 0)
   /** Completes when there is room to write or the pipe is closed. */
-  readonly emptied: Effect.Effect<void> = waitIn(this.writers)
+  readonly emptied: Effect.Effect<void> = waitIn(this.writers, () => this.closed || !this.isFull)
 
   put(bytes: Uint8Array): void {
     // Copies the bytes, because the reader may change them.
@@ -211,8 +211,10 @@ class Pipe {
   }
 }
 
-function waitIn(waiting: Set<() => void>): Effect.Effect<void> {
+function waitIn(waiting: Set<() => void>, mayGoOn: () => boolean): Effect.Effect<void> {
   return Effect.callback<void>((resume) => {
+    // The fiber may have given way to others since it looked.
+    if (mayGoOn()) return resume(Effect.void)
     const done = () => resume(Effect.void)
     waiting.add(done)
     return Effect.sync(() => waiting.delete(done))

@@ -39,14 +39,14 @@ export class SocketReader {
   #second: Receiver<never, unknown> | undefined
   #third: Receiver<never, unknown> | undefined
   readonly #socket: ReadSocket
-  readonly #failure: (end: SocketEnd | undefined) => TransportError
+  readonly #failure: (end: SocketEnd) => TransportError
   #flows = false
   /** What came while nobody waited, as after an interrupted pull. */
   #early: [Uint8Array, ...Array<Uint8Array>] | undefined
   #end: SocketEnd | undefined
 
-  /** `failure` makes the error of a pull; its argument is undefined where the reader was closed. */
-  constructor(socket: Net.Socket, failure: (end: SocketEnd | undefined) => TransportError) {
+  /** `failure` makes the error of a pull. */
+  constructor(socket: Net.Socket, failure: (end: SocketEnd) => TransportError) {
     this.#socket = socket
     this.#failure = failure
     this.#socket[READER] = this
@@ -85,7 +85,7 @@ export class SocketReader {
     return loop
   }
 
-  /** Stops listening; a pull that waits fails. */
+  /** Stops listening; a pull that waits fails, and so does a later one. */
   readonly close: Effect.Effect<void> = Effect.sync(() => {
     const socket = this.#socket
     socket.off("data", onData)
@@ -93,7 +93,7 @@ export class SocketReader {
     socket.off("error", this.#onError)
     socket.off("close", this.#onEnd)
     this.#pause()
-    this.#fail(undefined)
+    this.#onEnd()
   })
 
   /** Gives a chunk to whoever waits. */
@@ -146,12 +146,7 @@ export class SocketReader {
 
   #endWith(end: SocketEnd): void {
     this.#end ??= end
-    this.#fail(this.#end)
-  }
-
-  /** Fails the reader that waits. */
-  #fail(end: SocketEnd | undefined): void {
-    this.#leave()?.fail(this.#failure(end))
+    this.#leave()?.fail(this.#failure(this.#end))
   }
 
   #pause(): void {

@@ -33,9 +33,9 @@ export const openDuplex = Effect.fnUntraced(function* (
   /** Why this side ended the connection, if it did. */
   const ended = () => timedOut ?? accepted?.ended
   const closed = () => ended() ?? new TransportError({ remote, reason: new Closed({ pendingBytes: 0 }) })
-  const failure = (end: SocketEnd | undefined): TransportError => {
-    if (end?.cause === undefined) return closed()
-    return ended() ?? new TransportError({ remote, reason: new SocketFailed({ code: codeOf(end.cause) }) })
+  const failure = ({ cause }: SocketEnd): TransportError => {
+    if (cause === undefined) return closed()
+    return ended() ?? new TransportError({ remote, reason: new SocketFailed({ code: codeOf(cause) }) })
   }
 
   yield* Effect.addFinalizer(() => Effect.andThen(reader.close, close(socket, closeTimeoutMs)))
@@ -80,7 +80,11 @@ export const openDuplex = Effect.fnUntraced(function* (
 
 /** Completes when the socket's buffer is empty or the socket is closed. */
 const drained = (socket: Net.Socket): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => Effect.sync(whenDrained(socket, () => resume(Effect.void))))
+  Effect.callback<void>((resume) => {
+    // The fiber may have given way to others since the socket was full.
+    if (!socket.writableNeedDrain) return resume(Effect.void)
+    return Effect.sync(whenDrained(socket, () => resume(Effect.void)))
+  })
 
 /** Calls `then` once when the socket has drained or closed. The returned function cancels it. */
 const whenDrained = (socket: Net.Socket, then: () => void): (() => void) => {
