@@ -1,7 +1,7 @@
 /** A fiber may give way to others between any two of its steps: what it is about to wait for may happen then. */
 import { assert, describe, it } from "@effect/vitest"
 import { Dialer, type Duplex, Listener, Memory } from "@sluice/transport"
-import { Effect, Fiber, Queue, Scheduler } from "effect"
+import { Effect, Exit, Fiber, Queue, Scheduler } from "effect"
 import type * as Net from "node:net"
 import { Duplex as NodeDuplex } from "node:stream"
 import { openDuplex } from "../src/bytes/tcp-duplex.ts"
@@ -46,6 +46,25 @@ describe("a fiber that gives way before it waits", () => {
         }
       })
     ).pipe(Effect.scoped)
+  )
+
+  it.live("closes a connection that is ended while it is opened", () =>
+    Effect.gen(function* () {
+      for (let steps = 3; steps < 20; steps++) {
+        for (let turns = 0; turns < 12; turns++) {
+          const socket = new NodeDuplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+          const opened = Effect.scoped(openDuplex(socket as Net.Socket, remote, { closeTimeout: 0 }))
+          const fiber = yield* Effect.forkChild(
+            Effect.provideService(Effect.andThen(Effect.yieldNow, opened), Scheduler.MaxOpsBeforeYield, steps),
+            { startImmediately: true }
+          )
+          yield* Effect.replicateEffect(Effect.yieldNow, turns, { discard: true })
+          yield* Fiber.interrupt(fiber)
+          const exit = yield* Fiber.await(fiber)
+          assert.isFalse(Exit.hasDies(exit), `${steps} steps, ${turns} turns`)
+        }
+      }
+    })
   )
 
   it.live("reads and writes in memory when the peer has written or read meanwhile", () =>

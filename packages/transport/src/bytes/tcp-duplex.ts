@@ -38,8 +38,8 @@ export const openDuplex = Effect.fnUntraced(function* (
     return ended() ?? new TransportError({ remote, reason: new SocketFailed({ code: codeOf(cause) }) })
   }
 
-  yield* Effect.addFinalizer(() => Effect.andThen(reader.close, close(socket, closeTimeoutMs)))
   const reader = new SocketReader(socket, failure)
+  yield* Effect.addFinalizer(() => Effect.andThen(reader.close, close(socket, closeTimeoutMs)))
   // The socket may have closed before the reader listened for the event.
   if (socket.destroyed) return yield* closed()
 
