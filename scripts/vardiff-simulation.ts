@@ -4,6 +4,7 @@
  * at once under every rule.
  */
 import { HASHES_PER_DIFFICULTY, Vardiff } from "@sluice/channels"
+import { seededRandom } from "@sluice/testing/seeded-random"
 
 /** Seconds between shares that both rules aim at: six a minute. */
 const PERIOD = 10
@@ -98,8 +99,8 @@ export interface Run {
 }
 
 export const simulate = (rule: Rule, scenario: Scenario, seed: number): Run => {
-  const random = generator(seed)
-  const noise = (n: number) => generator(Math.imul(seed, 31) + n)()
+  const random = seededRandom(seed)
+  const noise = (n: number) => seededRandom(Math.imul(seed, 31) + n)()
   const rates: Array<[number, number]> = [[0, rule.rate]]
   const shares: Array<number> = []
   const note = (now: number) => {
@@ -148,17 +149,6 @@ export const timeToRight = (run: Run, { after, change }: Scenario): number => {
   if (isRight(rateAt(run, change), after)) return 0
   const found = run.rates.find(([seconds, rate]) => seconds > change && isRight(rate, after))
   return found === undefined ? Infinity : found[0] - change
-}
-
-/** Mulberry32: random numbers from 0 to 1, the same for a seed on every machine. */
-const generator = (seed: number) => {
-  let state = seed | 0
-  return (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 const HOUR = 3600

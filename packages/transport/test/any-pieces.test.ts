@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { CipherState } from "@sluice/core"
 import { DecodeError, type Frame, Mining } from "@sluice/protocol"
+import { seededRandom } from "@sluice/testing/seeded-random"
 import { Effect, Fiber, Scheduler, type Scope } from "effect"
 import { Duplex as NodeDuplex } from "node:stream"
 import type * as Net from "node:net"
@@ -26,15 +27,9 @@ const LIMIT = incoming.maxPayload + 1024
 
 type Random = (below: number) => number
 
-/** The same numbers for the same seed. */
 const randomOf = (seed: number): Random => {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
+  const random = seededRandom(seed)
+  return (below) => Math.floor(random() * below)
 }
 
 const cipher = (): CipherState => {
