@@ -271,7 +271,9 @@ const crowdRows = (against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> 
   })
 
 const LISTENERS = { kind: "standard", connections: 1500, sharesPerMinute: 6 } as const
-const BLOCKS = 12
+/** The first blocks compile code. */
+const FIRST_BLOCKS = 8
+const BLOCKS = 24
 const BLOCK_MS = 3000
 
 const blockRows = (against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> =>
@@ -283,8 +285,7 @@ const blockRows = (against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> 
       await swarm.until(allWork(LISTENERS.connections))
       await sleep(WARM_UP_MS)
       for (let block = 0; block < BLOCKS; block++) {
-        // The first blocks compile code.
-        if (block === 2) swarm.forget()
+        if (block === FIRST_BLOCKS) swarm.forget()
         tell({ _tag: "Block" })
         await sleep(BLOCK_MS)
       }
