@@ -13,7 +13,7 @@ import { allWork, row, sleep, startSwarm } from "./crowd.ts"
 import { type Candidate, EACH, inTurns, sluice, swarmLoad, USUAL, withPlaces } from "./pace.ts"
 
 const MINERS = { kind: "standard", connections: 300, sharesPerMinute: 500 } as const
-const WARM_UP_MS = 2_000
+const WARM_UP_MS = 6_000
 
 const CONNECTIONS = Number(process.env["SLUICE_BENCH_CONNECTIONS"] ?? 10_000)
 const CROWD = { kind: "standard", connections: CONNECTIONS, sharesPerMinute: 6, concurrency: 128 } as const
@@ -59,7 +59,7 @@ const crowdRows = (): Promise<ReadonlyArray<Row>> =>
       const swarm = await startSwarm(url, { ...CROWD, user: "bench" })
       await swarm.until(allWork(CONNECTIONS))
       // Before the pool uses the disk at its pace, and while it does: what an fdatasync takes.
-      await sleep(3 * WARM_UP_MS)
+      await sleep(WARM_UP_MS)
       swarm.forget()
       const syncing = syncTimes(join(directory, "sync"), CROWD_MS)
       await sleep(CROWD_MS)

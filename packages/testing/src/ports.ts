@@ -13,10 +13,12 @@ export const freePorts = async (count: number): Promise<ReadonlyArray<number>> =
     const port = randomInt(FIRST, END)
     if (servers.has(port)) continue
     const server = createServer().listen(port, "127.0.0.1")
-    // Another program listens there.
     const isFree = await once(server, "listening").then(
       () => true,
-      () => false
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "EADDRINUSE") return false
+        throw error
+      }
     )
     if (isFree) servers.set(port, server)
   }
