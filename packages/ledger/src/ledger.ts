@@ -3,10 +3,9 @@
  * may have it open at once.
  */
 import { Recording, type ShareSink } from "@sluice/mining-server"
-import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { Context, Duration, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
-import { makeShareOf } from "./share-of.ts"
 import { registerMetrics } from "./metrics.ts"
 import { type LedgerPlace, nameOf } from "./place.ts"
 import { layer as layerPostgres } from "./postgres/postgres-client.ts"
@@ -107,7 +106,6 @@ const make = (options: LedgerOptions) =>
     }
     const name = nameOf(options)
     const sql = yield* LedgerSql
-    const clock = yield* Clock.Clock
     yield* prepareSchema({ isUpgrade })
     const users = new Users(sql)
     const books = new Books(sql, users)
@@ -129,10 +127,8 @@ const make = (options: LedgerOptions) =>
     }
     const run = yield* Effect.map(Effect.context<never>(), Effect.runForkWith)
     const fork: LedgerCalls["fork"] = (effect) => void run(effect)
-    const shareOf = makeShareOf()
     const recordLater: LedgerCalls["sink"]["recordLater"] = (accepted) => {
-      const at = clock.currentTimeMillisUnsafe()
-      const recording = writer.addLater(accepted.map((share) => shareOf(share, at)))
+      const recording = writer.addAccepted(accepted)
       if (acknowledge !== "received") return recording
       recording.hurry()
       recording.onEnd((failure) => {

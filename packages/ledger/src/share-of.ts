@@ -3,30 +3,30 @@ import { hashFromDisplay } from "@sluice/bitcoin"
 import type { ShareAccepted } from "@sluice/channels"
 import { type LoggedShare, parseUserIdentity } from "@sluice/mining-server"
 import { workOfDifficulty } from "./scheme/work.ts"
-import type { NewShare, Owner } from "./store/share.ts"
+import type { NewShare, Owner, StoredShare } from "./store/share.ts"
+import { namesOf } from "./store/stored-batch.ts"
 
 /** What makes shares of the ledger of accepted ones. It knows the owner of a channel after its first share. */
-export const makeShareOf = (): ((share: ShareAccepted, at: number) => NewShare) => {
+export const makeShareOf = (): ((share: ShareAccepted, at: number) => StoredShare) => {
   const owners = new WeakMap<ShareAccepted["channel"], Owner>()
   return ({ channel, difficulty, hash, height, isBlock, worker: named }, at) => {
     let owner = owners.get(channel)
     if (owner === undefined) {
       const names = ownerOf(channel.userIdentity, undefined)
-      const json = `${JSON.stringify(names.user)},${JSON.stringify(names.worker)}`
-      owners.set(channel, (owner = { ...names, json, sums: undefined }))
+      owners.set(channel, (owner = { ...names, json: namesOf(names), sums: undefined }))
     }
     const { user, worker } = owner
-    const work = workOf(difficulty)
+    const { text: workText, work } = workOf(difficulty)
     return named === undefined
-      ? { at, user, worker, work, height, hash, isBlock, owner }
-      : { at, user, worker: storable(named), work, height, hash, isBlock, owner: undefined }
+      ? { seq: 0, at, user, worker, work, workText, height, hash, isBlock, owner }
+      : { seq: 0, at, user, worker: storable(named), work, workText, height, hash, isBlock, owner: undefined }
   }
 }
 
 export const shareOfLogged = ({ at, block, difficulty, hash, height, user, worker }: LoggedShare): NewShare => ({
   ...ownerOf(user, worker),
   at,
-  work: workOf(difficulty),
+  work: workOf(difficulty).work,
   height,
   hash: hashFromDisplay(hash),
   isBlock: block
@@ -48,15 +48,21 @@ const storable = (name: string): string =>
     : name.replaceAll(/[\0\p{Cs}]/gu, (unit) => `\\x${(unit.charCodeAt(0) & 0xff).toString(16).padStart(2, "0")}`)
 
 /** Most shares have the difficulty of an earlier one. */
-const known = new Map<number, bigint>()
+const known = new Map<number, Work>()
 const MAX_KNOWN = 10_000
 
-const workOf = (difficulty: number): bigint => {
-  let work = known.get(difficulty)
-  if (work === undefined) {
-    work = workOfDifficulty(difficulty)
+/** The work of a share, as a number and in decimal. */
+interface Work {
+  readonly work: bigint
+  readonly text: string
+}
+
+const workOf = (difficulty: number): Work => {
+  let found = known.get(difficulty)
+  if (found === undefined) {
+    const work = workOfDifficulty(difficulty)
     if (known.size >= MAX_KNOWN) known.clear()
-    known.set(difficulty, work)
+    known.set(difficulty, (found = { work, text: work.toString() }))
   }
-  return work
+  return found
 }

@@ -2,6 +2,7 @@
  * The writer of the ledger: collects shares of all connections, and other work, for some milliseconds and commits them in one
  * transaction. So a thousand connections cost one write to the disk, not a thousand.
  */
+import type { ShareAccepted } from "@sluice/channels"
 import { Recording, ShareSinkError } from "@sluice/mining-server"
 import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
@@ -11,7 +12,8 @@ import type { Spool, SpoolPlace } from "./spool/spool.ts"
 import type { LedgerSqlCalls } from "./store/ledger-sql.ts"
 import type { StoredBatch } from "./store/stored-batch.ts"
 import { lostLease, type Shares } from "./store/shares.ts"
-import type { NewShare, StoredShare } from "./store/share.ts"
+import { makeShareOf } from "./share-of.ts"
+import { type NewShare, type StoredShare, unplaced } from "./store/share.ts"
 import type { Users } from "./store/users.ts"
 
 export interface WriterOptions {
@@ -30,8 +32,8 @@ type Task = Effect.Effect<unknown, SqlError.SqlError | LedgerError>
 export interface Writer {
   /** Adds shares to the next commit. Gives an effect that completes when they are committed. */
   readonly add: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
-  /** As `add`, without an effect. All shares of a commit have the same `Recording`. */
-  readonly addLater: (shares: ReadonlyArray<NewShare>) => Recording
+  /** As `add` for shares of a server, without an effect. All shares of a commit have the same `Recording`. */
+  readonly addAccepted: (shares: ReadonlyArray<ShareAccepted>) => Recording
   /** Runs statements in the next commit, after its shares. If they fail with `LedgerError`, nothing of them is kept. */
   readonly transact: <A>(statements: Effect.Effect<A, SqlError.SqlError | LedgerError>) => Effect.Effect<A, LedgerError>
   /** Completes after the next commit, which may be an empty one, and reads what others have committed. */
@@ -60,7 +62,10 @@ export interface WriterCounts {
 class Batch {
   /** When its first share came, in milliseconds; undefined before. The patience begins then. */
   since: number | undefined
-  readonly shares: Array<NewShare> = []
+  readonly shares: Array<StoredShare> = []
+  /** Shares behind these as they came, and when. They become shares of the ledger all at once, which takes less time for each. */
+  readonly accepted: Array<ShareAccepted> = []
+  readonly acceptedAt: Array<number> = []
   readonly tasks: Array<{ readonly run: Task; readonly done: Deferred.Deferred<unknown, LedgerError> }> = []
   /** The results of its tasks in the last try; undefined before. */
   results: ReadonlyArray<Exit.Exit<unknown, LedgerError>> | undefined
@@ -75,6 +80,18 @@ class Batch {
   /** `onHurry` is called when something waits for its shares. */
   constructor(onHurry?: () => void) {
     this.recording = new Recording(onHurry)
+  }
+
+  get size(): number {
+    return this.shares.length + this.accepted.length
+  }
+
+  /** Makes shares of those that were accepted. */
+  collect(shareOf: ReturnType<typeof makeShareOf>): void {
+    const { accepted, acceptedAt, shares } = this
+    for (let index = 0; index < accepted.length; index++) shares.push(shareOf(accepted[index]!, acceptedAt[index]!))
+    accepted.length = 0
+    acceptedAt.length = 0
   }
 
   /** Tells those who wait for its shares. */
@@ -114,6 +131,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     return made
   }
   let batch = newBatch()
+  const shareOf = makeShareOf()
   const counts: WriterCounts = { commits: 0, lastCommitMs: 0, lastShares: 0, waiting: 0 }
 
   const marks = yield* makeMarks(sql)
@@ -295,7 +313,7 @@ export const makeWriter = Effect.fnUntraced(function* (
       const begun = clock.currentTimeMillisUnsafe()
       const next = new Batch()
       // A record may have more shares than a function may have arguments.
-      for (const share of yield* spool.oldest) next.shares.push(share)
+      for (const share of yield* spool.oldest) next.shares.push(unplaced(share))
       const [first] = waiting
       if (next.shares.length > 0) {
         next.spooled = spool.place
@@ -347,9 +365,12 @@ export const makeWriter = Effect.fnUntraced(function* (
     const next = batch
     batch = newBatch()
     counts.waiting = 0
-    if (next.shares.length + next.tasks.length === 0 && !next.isRefresh) return Effect.void
+    if (next.size + next.tasks.length === 0 && !next.isRefresh) return Effect.void
     return Effect.catchDefect(
-      Effect.suspend(() => (spool !== undefined && isSpooling ? keep(spool, next) : commit(next))),
+      Effect.suspend(() => {
+        next.collect(shareOf)
+        return spool !== undefined && isSpooling ? keep(spool, next) : commit(next)
+      }),
       (defect) => {
         const error = failureOf({ message: String(defect) })
         return logDefect(defect).pipe(Effect.andThen(tell(next, error)), Effect.andThen(failTasks(next, error)))
@@ -357,14 +378,32 @@ export const makeWriter = Effect.fnUntraced(function* (
     )
   })
 
-  const addLater: Writer["addLater"] = (some) => {
+  const addLater = (some: ReadonlyArray<NewShare>): Recording => {
     if (some.length === 0) return Recording.done
-    const { recording, shares } = batch
-    for (const share of some) shares.push(share)
-    batch.since ??= clock.currentTimeMillisUnsafe()
-    counts.waiting = shares.length
-    isWaiting.openUnsafe()
-    if (shares.length >= ENOUGH) recording.hurry()
+    batch.collect(shareOf)
+    for (const share of some) batch.shares.push(unplaced(share))
+    return added(clock.currentTimeMillisUnsafe())
+  }
+
+  const addAccepted: Writer["addAccepted"] = (some) => {
+    if (some.length === 0) return Recording.done
+    const at = clock.currentTimeMillisUnsafe()
+    for (const share of some) {
+      batch.accepted.push(share)
+      batch.acceptedAt.push(at)
+    }
+    return added(at)
+  }
+
+  /** Shares have come. Gives what they wait for. */
+  const added = (at: number): Recording => {
+    const { recording, size } = batch
+    if (batch.since === undefined) {
+      batch.since = at
+      isWaiting.openUnsafe()
+    }
+    counts.waiting = size
+    if (size >= ENOUGH) recording.hurry()
     return recording
   }
 
@@ -374,7 +413,7 @@ export const makeWriter = Effect.fnUntraced(function* (
         Effect.suspend(() => ended(addLater(some))),
         ({ message }) => new LedgerError({ message })
       ),
-    addLater,
+    addAccepted,
     transact: <A>(run: Effect.Effect<A, SqlError.SqlError | LedgerError>) =>
       Effect.suspend(() => {
         const done = Deferred.makeUnsafe<unknown, LedgerError>()

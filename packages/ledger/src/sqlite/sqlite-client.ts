@@ -83,12 +83,12 @@ const make = Effect.fnUntraced(function* (
     takeTurn: Effect.void,
     runEach: (...parameters: Parameters<SqliteCalls["runEach"]>) =>
       withConnection(({ runEach }) => runEach(...parameters)),
-    inOneStep: connection.inOneStep,
+    atOnce: connection.atOnce,
     backup: (destination: string) => withConnection(({ backup }) => backup(destination))
   })
 })
 
-type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "inOneStep" | "backup">
+type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "atOnce" | "backup">
 
 const connect = (database: DatabaseSync, attempt: ReturnType<typeof attemptOn>): Connected => {
   const prepared = new Map<string, StatementSync>()
@@ -142,17 +142,8 @@ const connect = (database: DatabaseSync, attempt: ReturnType<typeof attemptOn>):
           ran?.(index, changes !== 0)
         }
       }),
-    inOneStep: (run) => {
-      if (database.isTransaction) return undefined
-      prepare("BEGIN IMMEDIATE").run()
-      try {
-        const result = run(prepare)
-        if (result !== undefined) prepare("COMMIT").run()
-        return result
-      } finally {
-        if (database.isTransaction) prepare("ROLLBACK").run()
-      }
-    },
+    // `all` runs it to its end, where it is committed and an error of that is thrown; `get` would not.
+    atOnce: (sql, values) => (database.isTransaction ? [] : prepare(sql).all(...values)),
     backup: (file) =>
       Effect.tryPromise({ try: () => backup(database, file), catch: (cause) => errorOf("backup", cause) })
   }

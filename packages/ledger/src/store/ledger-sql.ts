@@ -1,7 +1,7 @@
 /** The ledger's database: Effect SQL, and what SQLite and PostgreSQL do in different ways. */
 import { Context, type Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import type { SQLInputValue, StatementSync } from "node:sqlite"
+import type { SQLInputValue, SQLOutputValue } from "node:sqlite"
 
 export type LedgerSqlCalls = SqliteCalls | PostgresCalls
 
@@ -34,10 +34,13 @@ export interface SqliteCalls extends SqlClient.SqlClient, Turns {
     ran?: (index: number, hasChanged: boolean) => void
   ) => Effect.Effect<void, SqlError.SqlError>
   /**
-   * Runs a function in a transaction, in one step and without a fiber. Keeps nothing, and gives undefined, if the function does or if a
-   * transaction is open; throws what SQLite throws, and keeps nothing then either.
+   * Runs a statement at once, without a fiber, in a transaction of its own, and gives its rows: none if another transaction is open. Throws
+   * what SQLite throws, and keeps nothing then.
    */
-  readonly inOneStep: <A>(run: (prepare: (statement: string) => StatementSync) => A | undefined) => A | undefined
+  readonly atOnce: (
+    statement: string,
+    values: ReadonlyArray<SQLInputValue>
+  ) => ReadonlyArray<Record<string, SQLOutputValue>>
   /** Copies the database to another file while it is in use. */
   readonly backup: (file: string) => Effect.Effect<void, SqlError.SqlError>
 }

@@ -7,7 +7,7 @@
 import { Effect } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
-import { batchesOf } from "./stored-batch.ts"
+import { batchesOf, textOf } from "./stored-batch.ts"
 import { moneyLeaves } from "./money-leaves.ts"
 import type { StoredShare } from "./share.ts"
 
@@ -173,7 +173,7 @@ const fourth = Effect.gen(function* () {
         WHERE seq >= ${from} AND seq <= ${to} ORDER BY seq LIMIT 1000`
       for (const { lines, shares } of batchesOf(rows.map(storedOf))) {
         yield* sql`INSERT INTO batches (last_seq, first_seq, lines)
-          VALUES (${shares.at(-1)!.seq}, ${shares[0].seq}, ${lines})`
+          VALUES (${shares.at(-1)!.seq}, ${shares[0].seq}, ${textOf(lines)})`
       }
       if (rows.length < 1000) break
       from = rows.at(-1)!.seq + 1

@@ -13,8 +13,8 @@ export interface Rollup {
 export interface Owner {
   readonly user: string
   readonly worker: string
-  /** Both names as JSON, with a comma between them. */
-  readonly json: string
+  /** Both names as JSON in UTF-8, with a comma between them. */
+  readonly json: Uint8Array
   /** The sums of their shares in the slice that begins with this share. */
   sums: { readonly slice: number; readonly rollups: Array<Rollup> } | undefined
 }
@@ -33,10 +33,27 @@ export interface NewShare {
 }
 
 export interface StoredShare extends NewShare {
-  readonly seq: number
+  /** Its place in the order; 0 until it has one. */
+  seq: number
+  /** As of `NewShare`, but never before that of the share before it. */
+  at: number
   /** The work in decimal. */
   readonly workText: string
 }
+
+/** A copy that gets its place later. */
+export const unplaced = ({ at, hash, height, isBlock, owner, user, work, worker }: NewShare): StoredShare => ({
+  seq: 0,
+  at,
+  user,
+  worker,
+  work,
+  workText: work.toString(),
+  height,
+  hash,
+  isBlock,
+  owner
+})
 
 /** A share as JSON, without its place in the order: `[at, user, worker, work, height, hash, isBlock]`, the work in decimal, the hash in hex. */
 export const shareFields = [

@@ -3,8 +3,8 @@ import { Effect, Stream } from "effect"
 import type { SqlError } from "effect/sql"
 import type { Hash } from "node:crypto"
 import type { LedgerSqlCalls, PostgresCalls, SqliteCalls } from "./ledger-sql.ts"
-import type { NewShare, Rollup, StoredShare } from "./share.ts"
-import { batchesOf, type StoredBatch } from "./stored-batch.ts"
+import type { Rollup, StoredShare } from "./share.ts"
+import { batchesOf, textOf, type StoredBatch } from "./stored-batch.ts"
 import { batchesFrom, sharesBack } from "./read-shares.ts"
 import { beginSlice, NO_SLICE } from "./slice-hash.ts"
 import type { Users } from "./users.ts"
@@ -103,21 +103,24 @@ export class Shares {
    * Commits shares in one step, which takes a tenth of the time of a fiber's transaction. Gives undefined, and does nothing, where it takes
    * more than adding them: new users, a slice that ends, shares of others, a failure. Call `committed` with what it gives.
    */
-  commitNow(shares: ReadonlyArray<NewShare>, now: number): CommittedNow | undefined {
+  commitNow(shares: ReadonlyArray<StoredShare>, now: number): CommittedNow | undefined {
     const sql = this.#sql
     const isSimple =
       sql.dialect === "sqlite" && this.#doubtful.size === 0 && !this.#isSliceDue(now) && this.#users.hasAll(shares)
     if (!isSimple) return undefined
+    const [batch, ...more] = batchesOf(this.#placed(shares))
+    if (batch === undefined || more.length > 0) return undefined
     try {
-      return sql.inOneStep((prepare) => {
-        const newest = prepare(newestFor("sqlite")).get(this.#serverId) as unknown as Newest
-        if (!this.#isNewest(newest) || (this.fence !== undefined && this.fence.token !== newest.token)) return undefined
-        const batches = batchesOf(this.#placed(shares))
-        for (const { lines, shares } of batches) {
-          prepare(INSERT_BATCH).run(shares.at(-1)!.seq, shares[0].seq, lines)
-        }
-        return { batches, newestEntry: newest.entry ?? 0 }
-      })
+      const [row] = sql.atOnce(INSERT_IF_NEWEST, [
+        batch.shares.at(-1)!.seq,
+        batch.shares[0].seq,
+        batch.lines,
+        this.#lastSeq,
+        this.#closed,
+        this.#serverId,
+        this.fence?.token ?? null
+      ])
+      return row === undefined ? undefined : { batches: [batch], newestEntry: row["entry"] as number }
     } catch {
       // Whoever tries again with a fiber sees what it is.
       return undefined
@@ -179,43 +182,40 @@ export class Shares {
    * Appends shares inside a transaction, without those that a try before may have brought there. Call `committed` with what it gives after
    * the commit.
    */
-  append(shares: ReadonlyArray<NewShare>): Effect.Effect<ReadonlyArray<StoredBatch>, SqlError.SqlError> {
+  append(shares: ReadonlyArray<StoredShare>): Effect.Effect<ReadonlyArray<StoredBatch>, SqlError.SqlError> {
     if (shares.length === 0) return Effect.succeed([])
     return Effect.gen({ self: this }, function* () {
       yield* this.#users.add(shares.map(({ user }) => user))
       const batches = batchesOf(this.#placed(this.#arrived.size === 0 ? shares : this.#withoutArrived(shares)))
       for (const { lines, shares } of batches) {
         yield* this.#sql`INSERT INTO batches (last_seq, first_seq, lines)
-          VALUES (${shares.at(-1)!.seq}, ${shares[0].seq}, ${lines})`
+          VALUES (${shares.at(-1)!.seq}, ${shares[0].seq}, ${textOf(lines)})`
       }
       return batches
     })
   }
 
   /** Gives shares their places in the order. */
-  #placed(shares: ReadonlyArray<NewShare>): ReadonlyArray<StoredShare> {
+  #placed(shares: ReadonlyArray<StoredShare>): ReadonlyArray<StoredShare> {
     let seq = this.#lastSeq
     let at = this.#lastAt
-    let workText = ""
-    return shares.map((share, index) => {
-      const { hash, height, isBlock, owner, user, work, worker } = share
-      seq++
+    for (const share of shares) {
+      share.seq = ++seq
       // A clock that was set back changes no order.
-      at = Math.max(at, share.at)
-      // Most shares have the work of the one before, and text of a large number is made slowly.
-      if (index === 0 || work !== shares[index - 1]!.work) workText = work.toString()
-      return { seq, at, user, worker, work, workText, height, hash, isBlock, owner }
-    })
+      if (share.at < at) share.at = at
+      else at = share.at
+    }
+    return shares
   }
 
   /** Remembers shares of which nobody knows whether they were committed, because a try to write them failed. */
-  doubt(shares: ReadonlyArray<NewShare>): void {
+  doubt(shares: ReadonlyArray<StoredShare>): void {
     if (this.#doubtful.size + shares.length > MAX_DOUBTFUL) this.#doubtful.clear()
     for (const { hash } of shares) this.#doubtful.add(hexOf(hash))
   }
 
   /** Looks for shares that the database may have already, from the newest back to the time of the first of them. */
-  lookFor(shares: ReadonlyArray<NewShare>): Effect.Effect<void, SqlError.SqlError> {
+  lookFor(shares: ReadonlyArray<StoredShare>): Effect.Effect<void, SqlError.SqlError> {
     const hashes = new Set(shares.map(({ hash }) => hexOf(hash)))
     const since = shares.reduce((least, { at }) => Math.min(least, at), Infinity)
     return sharesBack(this.#sql, this.#lastSeq, 1).pipe(
@@ -228,7 +228,7 @@ export class Shares {
     )
   }
 
-  #withoutArrived(shares: ReadonlyArray<NewShare>): ReadonlyArray<NewShare> {
+  #withoutArrived(shares: ReadonlyArray<StoredShare>): ReadonlyArray<StoredShare> {
     return shares.filter(({ hash }) => !this.#arrived.has(hexOf(hash)))
   }
 
@@ -262,7 +262,7 @@ export class Shares {
   }
 
   /** Adds shares to the open slice. */
-  #add(shares: StoredBatch["shares"], lines: string): void {
+  #add(shares: StoredBatch["shares"], lines: StoredBatch["lines"]): void {
     const [first] = shares
     const open = (this.#open ??= {
       first: first.seq,
@@ -312,7 +312,14 @@ const newestFor = (dialect: LedgerSqlCalls["dialect"]): string =>
     (SELECT max(id) FROM entries) AS entry,
     (SELECT token FROM leases WHERE server_id = ${dialect === "sqlite" ? "?" : "$1"}) AS token`
 
-const INSERT_BATCH = "INSERT INTO batches (last_seq, first_seq, lines) VALUES (?, ?, ?)"
+/** Inserts a batch and gives a row, if nothing has come since the newest share that is known, and the lease is held. */
+const INSERT_IF_NEWEST = `
+  INSERT INTO batches (last_seq, first_seq, lines)
+  SELECT ?1, ?2, CAST(?3 AS TEXT)
+  WHERE coalesce((SELECT max(last_seq) FROM batches), ?5) = ?4
+    AND coalesce((SELECT max(last_seq) FROM slices), 0) = ?5
+    AND (?7 IS NULL OR (SELECT token FROM leases WHERE server_id = ?6) = ?7)
+  RETURNING coalesce((SELECT max(id) FROM entries), 0) AS entry`
 
 export interface CommittedNow {
   readonly batches: ReadonlyArray<StoredBatch>
