@@ -128,6 +128,7 @@ describe("a connection whose shares are being recorded", () => {
     const held = {
       isAnnouncement: false,
       isReady: false,
+      hurry: () => {},
       run: () => downstream.reply(replies, 3_000),
       runEarly: () => assert.fail("it has not waited for long"),
       drop: () => assert.fail("it has not ended"),
@@ -150,6 +151,7 @@ describe("a connection whose replies wait for a sink while the clock is set back
     const held = {
       isAnnouncement: false,
       isReady: false,
+      hurry: () => {},
       since: 2_000,
       run: () => {},
       runEarly: () => void (isEarly = true),
@@ -171,6 +173,7 @@ describe("a connection with very many replies that wait for a sink", () => {
     const all = Array.from({ length: 50_000 }, () => ({
       isAnnouncement: false,
       isReady: false,
+      hurry: () => {},
       since: 0,
       run: () => void queued++,
       runEarly: () => {},
@@ -192,7 +195,7 @@ describe("a connection with as many replies that wait for a sink as it may have"
     const { downstream } = serving()
     const all: Array<Held> = []
     while (downstream.room === undefined) {
-      const held = { isAnnouncement: false, isReady: false, since: 0, run() {}, runEarly() {}, drop() {} }
+      const held = { isAnnouncement: false, isReady: false, since: 0, hurry() {}, run() {}, runEarly() {}, drop() {} }
       all.push(held)
       downstream.hold(held)
     }

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Pool } from "@sluice/pool"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
-import { giveWork, memoryWorld, poolStats, type World } from "@sluice/testing/pool-worlds"
+import { giveWork, memoryWorld, newBlock, poolStats, type World } from "@sluice/testing/pool-worlds"
 import { Effect, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Recording, type ShareSink } from "../src/index.ts"
@@ -137,18 +137,100 @@ describe("acknowledgements that wait", () => {
       (sink) =>
         Effect.gen(function* () {
           const { client, miner } = yield* waitingClient
-          assert.strictEqual(sink.hurries, 1)
           yield* sink.commit
           yield* client.expect("SubmitShares.Success")
           yield* client.send(miner.mine())
-          yield* TestClock.adjust("500 millis")
-          assert.strictEqual(sink.hurries, 1)
-          yield* TestClock.adjust("500 millis")
-          assert.isAbove(sink.hurries, 1)
+          yield* TestClock.adjust("400 millis")
+          assert.strictEqual(sink.hurries, 0)
+          yield* TestClock.adjust("600 millis")
+          assert.isAbove(sink.hurries, 0)
         }),
       { acknowledgeWithin: "1 second" }
     )
   )
+})
+
+describe("a share that comes alone", () => {
+  const alone = (
+    name: string,
+    test: (sink: Sink, client: TestClient) => Effect.Effect<void, unknown, World | Scope.Scope>
+  ) =>
+    it.effect(
+      name,
+      withSink(
+        (sink) =>
+          Effect.gen(function* () {
+            const { client } = yield* waitingClient
+            assert.deepStrictEqual([sink.hurries, yield* client.waiting], [0, 0])
+            yield* test(sink, client)
+          }),
+        { acknowledgeWithin: "1 second" }
+      )
+    )
+
+  alone("waits for the commit that comes anyway, and is acknowledged with it", (sink, client) =>
+    Effect.gen(function* () {
+      yield* sink.commit
+      yield* client.expect("SubmitShares.Success")
+      assert.strictEqual(sink.hurries, 0)
+    })
+  )
+
+  alone("hurries a sink that does not commit by itself", (sink) =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("1 second")
+      assert.isAbove(sink.hurries, 0)
+    })
+  )
+
+  alone("hurries its sink if new work waits behind it", (sink, client) =>
+    Effect.gen(function* () {
+      yield* newBlock(2)
+      yield* settle
+      assert.deepStrictEqual([sink.hurries > 0, yield* client.waiting], [true, 0])
+      yield* sink.commit
+      yield* client.expect("SubmitShares.Success")
+      yield* client.expect("NewExtendedMiningJob")
+    })
+  )
+
+  alone("hurries its sink if another answer waits behind it", (sink, client) =>
+    Effect.gen(function* () {
+      yield* client.send(openExtended({ requestId: 2 }))
+      yield* settle
+      assert.deepStrictEqual([sink.hurries > 0, yield* client.waiting], [true, 0])
+      yield* sink.commit
+      yield* client.expect("SubmitShares.Success")
+      yield* client.expect("OpenExtendedMiningChannel.Success")
+    })
+  )
+
+  it.effect(
+    "hurries its sink if its connection ends",
+    withSink(
+      (sink) =>
+        Effect.gen(function* () {
+          yield* Effect.scoped(waitingClient)
+          yield* settle
+          assert.isAbove(sink.hurries, 0)
+        }),
+      { acknowledgeWithin: "1 second" }
+    )
+  )
+
+  for (const acknowledgeWithin of ["0 seconds", "900 millis"] as const) {
+    it.effect(
+      `hurries its sink if acknowledgements wait for ${acknowledgeWithin} at most`,
+      withSink(
+        (sink) =>
+          Effect.gen(function* () {
+            yield* waitingClient
+            assert.isAbove(sink.hurries, 0)
+          }),
+        { acknowledgeWithin }
+      )
+    )
+  }
 })
 
 describe("a sink that throws when it is hurried", () => {

@@ -54,6 +54,8 @@ export interface DownstreamOptions {
 const COUNTED_TOGETHER = 0.005
 /** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
 const MAX_HELD = 16
+/** Shares whose acknowledgement may wait so long need no commit of their own. A server looks for those that have waited twice in that time. */
+const PATIENCE_MS = 1_000
 /** The same of all connections together that go on while their shares are recorded. */
 const MAX_LATE = 100_000
 
@@ -199,9 +201,17 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   /** Acknowledges recorded shares, if one more would have to be acknowledged with them, and that would have to wait until it is recorded. */
   #acknowledgeEnough({ recordedBefore }: Recordings): void {
-    if (this.#rules !== undefined && this.#machine.unacknowledged >= this.#rules.after - 1) {
-      this.#acknowledge(Recording.done, recordedBefore)
-    }
+    if (this.#rules === undefined || this.#machine.unacknowledged < this.#rules.after - 1) return
+    this.#acknowledge(Recording.done, recordedBefore)
+    this.#waitOn(recordedBefore)
+  }
+
+  /** Those that are not acknowledged now have waited since then. */
+  #waitOn(since: number): void {
+    if (!this.#isWaiting) return
+    this.acknowledgedSince = since
+    this.#options.onWaiting(false)
+    this.#options.onWaiting(true)
   }
 
   #mayWait(out: ServerOutbox, now: number): boolean {
@@ -236,7 +246,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
     if (this.#messages.length > 0 && this.#isHolding) {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
-      const held = { run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
+      const hurry = () => {}
+      const held = { hurry, run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
       this.#keep(held)
     }
     return borrow()
@@ -293,8 +304,17 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
     }
     this.hold(held)
     if (recording.isRecorded) this.release(held)
-    else this.#releaseAfter(recording, held)
+    else this.#releaseAfter(recording, held, step.isPatient === true)
     return Effect.void
+  }
+
+  /**
+   * Whether a step of a read is only about shares that were accepted, and their acknowledgement may wait: then the commit that would come
+   * anyway is soon enough, and shares that come alone do not cost a commit each.
+   */
+  isPatient(events: ReadonlyArray<ChannelEvent>, replies: ReadonlyArray<Mining.ToClient>): boolean {
+    const mayWait = this.#rules !== undefined && this.#rules.withinMs >= PATIENCE_MS
+    return mayWait && events.every(isAccepted) && replies.every(isAcknowledgement)
   }
 
   /** Tells the events of a step whose messages are announcements, behind those of the steps that are held. */
@@ -337,11 +357,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
     const recordedBefore = this.#recordedBefore
     const isLong = recordedBefore <= this.acknowledgedSince
     this.#acknowledge(Recording.done, recordedBefore)
-    if (this.#isWaiting) {
-      if (isLong) this.#recordings!.all.hurry()
-      this.acknowledgedSince = recordedBefore
-      this.#options.onWaiting(true)
-    }
+    if (this.#isWaiting && isLong) this.#recordings!.all.hurry()
+    this.#waitOn(recordedBefore)
     this.#drain()
   }
 
@@ -388,6 +405,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   #keep(held: Held): void {
+    if (this.#held.length > 0 && !this.#isLate) this.#held.hurry()
     if (this.#held === NONE_HELD) this.#held = new HeldQueue()
     this.#held.push(held)
   }
@@ -399,8 +417,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   /** Releases what is held when its shares are recorded. */
-  #releaseAfter(recording: Recording, held: Held): void {
-    recording.hurry()
+  #releaseAfter(recording: Recording, held: Held, isPatient: boolean): void {
+    if (!isPatient) recording.hurry()
     recording.onEnd((failure) => {
       if (failure !== undefined) return
       try {
@@ -462,6 +480,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   /** Waits until the shares of all reads are recorded. */
   get released(): Effect.Effect<void> {
+    this.#held.hurry()
     return this.#held.length === 0 ? Effect.void : this.#wait(() => this.#held.length === 0)
   }
 
@@ -496,7 +515,10 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.#isHolding) return
+    if (this.#isHolding) {
+      if (this.#messages.length > 0) this.#held.hurry()
+      return
+    }
     if (this.#messages.length > 0) {
       this.#announce(this.#takeMessages())
       // They leave in the same write.
@@ -534,7 +556,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   touch(): number {
-    const looks = (this.#lastChannel?.touch() ?? 0) ^ this.#machine.touch()
+    const looks = (this.#lastChannel?.touch() ?? 0) ^ this.#machine.touch() ^ (this.#recordings?.touch() ?? 0)
     return looks ^ this.queue.announcedBytes ^ (this.#lastShareAt < this.openedAt ? 1 : 0)
   }
 

@@ -1,6 +1,6 @@
 /** Records accepted shares in the sinks, and looks for connections that have waited long for it. */
 import type { ShareAccepted } from "@sluice/channels"
-import { Duration, Effect, Exit } from "effect"
+import { Effect, Exit } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import { recordInAll, recordLaterInAll, Recording, type ShareSink, ShareSinkError } from "../shares/share-sink.ts"
@@ -9,15 +9,16 @@ import type { Downstream } from "./downstream.ts"
 /** How long a connection waits for share sinks before it goes on without its acknowledgements. */
 const LATE_MS = 1_000
 /** How often the server looks for such connections. */
-const LOOK = Duration.millis(500)
+const LOOK_MS = 500
 
 /** The shares that are recorded together, and their connections, which are not looked at when that is done. */
 class Open {
   readonly recording: Recording
   /** When it began. */
   readonly since: number
+  /** For each read with such shares. */
   readonly downstreams: Array<Downstream> = []
-  readonly shares: Array<ReadonlyArray<ShareAccepted>> = []
+  readonly shares: Array<ShareAccepted> = []
 
   constructor(recording: Recording, since: number) {
     this.recording = recording
@@ -40,6 +41,8 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
   const open = new Map<Recording, Open>()
   /** Accepted shares that could not be recorded. */
   const lost = new WeakSet<ShareAccepted>()
+  /** The one that shares were added to last: most shares have company. */
+  let last: Open | undefined
   let isLooking = false
 
   /**
@@ -66,9 +69,10 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
     try {
       const recording = recordLater(shares)
       if (recording.isRecorded) return undefined
-      const opened = open.get(recording) ?? follow(recording)
+      const opened = last?.recording === recording ? last : (open.get(recording) ?? follow(recording))
+      last = opened
       opened.downstreams.push(downstream)
-      opened.shares.push(shares)
+      for (const share of shares) opened.shares.push(share)
       downstream.waitFor(recording, firstOf(shares))
       // It may have failed at once.
       if (recording.isEnded) end(opened)
@@ -101,18 +105,21 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
 
   const end = (opened: Open): void => {
     open.delete(opened.recording)
+    if (last === opened) last = undefined
     const { failure } = opened.recording
     if (failure === undefined) return
-    for (const some of opened.shares) for (const share of some) lost.add(share)
+    for (const share of opened.shares) lost.add(share)
     for (const downstream of opened.downstreams) downstream.evict({ reason: "share_log", message: failure.message })
   }
 
   /** Lets connections go on whose shares take long to record. Looks for them while shares are being recorded. */
   const look: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.flatMap(Effect.sleep(LOOK), () => {
+    Effect.flatMap(Effect.sleep(LOOK_MS), () => {
       const at = now()
       const since = at - LATE_MS
       const [oldest] = open.values()
+      // Its shares may be patient, but a sink may wait for ever while nothing hurries it.
+      for (const { recording, since } of open.values()) if (since <= at - LOOK_MS || since > at) recording.hurry()
       // The clock may have been set back meanwhile.
       if (oldest !== undefined && (oldest.since <= since || oldest.since > at)) {
         for (const downstream of downstreams.values()) downstream.goOn(since)

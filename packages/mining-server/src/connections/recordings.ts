@@ -31,6 +31,11 @@ export class Recordings {
     return this.#older.isRecorded ? this.#newestSince : this.#olderSince
   }
 
+  /** As `Receiver.touch` of @sluice/transport. */
+  touch(): number {
+    return this.all.isEnded ? 1 : 0
+  }
+
   /** Forgets all, as all shares are acknowledged or held. Returns what they wait for. */
   take(): Recording {
     const all = this.all
