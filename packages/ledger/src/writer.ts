@@ -111,6 +111,9 @@ const SPOOL_TRY_MS = 2_000
 const SPOOL_AFTER_MS = 3_000
 /** Time between two tries to hand over what is in the spool. */
 const HAND_OVER = Duration.seconds(1)
+/** How often the writer looks whether the disk answers, and when it says that it does not. */
+const LOOK_AT_DISK = Duration.seconds(1)
+const SLOW_DISK_MS = 2_000
 /** A try may take this part of the patience. Then the connection is given up, because the network may have lost it. */
 const TRIES = 3
 
@@ -243,8 +246,37 @@ export const makeWriter = Effect.fnUntraced(function* (
     const begun = clock.currentTimeMillisUnsafe()
     const now = batch.tasks.length === 0 ? shares.commitNow(batch.shares, begun) : undefined
     if (now === undefined) return commitPatiently(batch, begun)
-    return committed({ stored: now.batches, results: [], sliceClosed: () => {} }, batch, begun, now.newestEntry)
+    const written = { stored: now.batches, results: [], sliceClosed: () => {} }
+    const { flushed } = shares
+    if (flushed === undefined) return committed(written, batch, begun, now.newestEntry)
+    flushing = batch
+    return Effect.matchEffect(flushed, {
+      onSuccess: () => {
+        flushing = undefined
+        return committed(written, batch, begun, now.newestEntry)
+      },
+      onFailure: () => {
+        flushing = undefined
+        // The database has them, but perhaps not the disk. The next try finds them there.
+        shares.doubt(batch.shares)
+        return commitPatiently(batch, begun)
+      }
+    })
   }
+
+  /** What waits for the disk. */
+  let flushing: Batch | undefined
+  let isDiskSlow = false
+  /** Looks whether the disk answers. Nothing can be done about one that does not, but shares do not wait for ever. */
+  const lookAtDisk = Effect.suspend(() => {
+    const waitedMs = flushing === undefined ? 0 : clock.currentTimeMillisUnsafe() - (flushing.since ?? Infinity)
+    const wasSlow = isDiskSlow
+    isDiskSlow = waitedMs >= SLOW_DISK_MS
+    if (!isDiskSlow) return wasSlow ? Effect.logInfo(`The ledger ${name} is written again`) : Effect.void
+    const waited = `its disk has not answered for ${Duration.format(Duration.millis(waitedMs))}`
+    if (waitedMs >= patienceMs) return tell(flushing!, failureOf({ message: waited }))
+    return wasSlow ? Effect.void : Effect.logWarning(`The ledger ${name} cannot be written: ${waited}; shares wait`)
+  })
 
   const commitPatiently = (batch: Batch, begun: number) =>
     Effect.gen(function* () {
@@ -449,11 +481,16 @@ export const makeWriter = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.uninterruptible(commitNext))
   yield* isWaiting.await.pipe(
     Effect.andThen(Effect.suspend(() => Effect.sleep(interval - Math.min(tookMs, interval / 2)))),
-    Effect.andThen(Effect.timeoutOption(isAwaited.await, unhurried)),
+    Effect.andThen(
+      Effect.suspend(() => (isAwaited.isOpen() ? Effect.void : Effect.timeoutOption(isAwaited.await, unhurried)))
+    ),
     Effect.andThen(Effect.uninterruptible(timedCommit)),
     Effect.forever,
     Effect.forkScoped
   )
+  if (shares.flushed !== undefined) {
+    yield* Effect.sleep(LOOK_AT_DISK).pipe(Effect.andThen(lookAtDisk), Effect.forever, Effect.forkScoped)
+  }
   if (spool !== undefined) yield* Effect.forkScoped(handOver(spool))
   return writer
 })

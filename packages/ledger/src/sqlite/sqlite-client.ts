@@ -5,7 +5,7 @@
 import { Cause, Context, Effect, Layer, type Scope, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { type SqlConnection, SqlClient, SqlError, Statement } from "effect/sql"
-import { closeSync, openSync, statfsSync } from "node:fs"
+import { closeSync, fdatasync, openSync, statfsSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { LedgerSql, type SqliteCalls } from "../store/ledger-sql.ts"
@@ -16,6 +16,8 @@ export interface SqliteOptions {
   readonly isReadOnly?: boolean
   /** Whether a commit waits for the disk (`synchronous` FULL) or only for the operating system (NORMAL). Default true. */
   readonly isDurable?: boolean
+  /** Waits for the disk, for `flushed`: `fdatasync` of Node. */
+  readonly sync?: (file: number, done: (error: Error | null) => void) => void
 }
 
 /** The database is closed with the layer's Scope. */
@@ -37,7 +39,7 @@ const CHUNK = 1000
 const make = Effect.fnUntraced(function* (
   options: SqliteOptions
 ): Effect.fn.Return<SqliteCalls, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
-  const { file, isDurable = true, isReadOnly = false } = options
+  const { file, isDurable = true, isReadOnly = false, sync = fdatasync } = options
   const attempt = attemptOn(file)
   const database = yield* Effect.acquireRelease(
     attempt("open", () => {
@@ -54,6 +56,8 @@ const make = Effect.fnUntraced(function* (
     database.exec(`PRAGMA synchronous = ${isDurable ? "FULL" : "NORMAL"}`)
   })
   const connection = connect(database, attempt)
+  const isShared = !isReadOnly && isDurable && file !== "" && file !== ":memory:"
+  const appending = isShared ? yield* openAppending(file, sync) : { atOnce: atOnceOn(database) }
   const { acquirer, borrower, isTransaction, onCommitFailure, transactionAcquirer } = SqlClient.makeSqliteAcquirers({
     connection: Effect.succeed(connection),
     semaphore: yield* Semaphore.make(1),
@@ -83,12 +87,14 @@ const make = Effect.fnUntraced(function* (
     takeTurn: Effect.void,
     runEach: (...parameters: Parameters<SqliteCalls["runEach"]>) =>
       withConnection(({ runEach }) => runEach(...parameters)),
-    atOnce: connection.atOnce,
+    ...appending,
+    atOnce: (...parameters: Parameters<SqliteCalls["atOnce"]>) =>
+      database.isTransaction ? [] : appending.atOnce(...parameters),
     backup: (destination: string) => withConnection(({ backup }) => backup(destination))
   })
 })
 
-type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "atOnce" | "backup">
+type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "backup">
 
 const connect = (database: DatabaseSync, attempt: ReturnType<typeof attemptOn>): Connected => {
   const prepared = new Map<string, StatementSync>()
@@ -142,10 +148,41 @@ const connect = (database: DatabaseSync, attempt: ReturnType<typeof attemptOn>):
           ran?.(index, changes !== 0)
         }
       }),
-    // `all` runs it to its end, where it is committed and an error of that is thrown; `get` would not.
-    atOnce: (sql, values) => (database.isTransaction ? [] : prepare(sql).all(...values)),
     backup: (file) =>
       Effect.tryPromise({ try: () => backup(database, file), catch: (cause) => errorOf("backup", cause) })
+  }
+}
+
+/**
+ * A second connection, for `atOnce`. Its commits do not wait for the disk (`synchronous` NORMAL), which would stop the process for as long;
+ * `flushed` does what SQLite leaves out then, and waits for the log of writes in a thread.
+ */
+const openAppending = (file: string, sync: NonNullable<SqliteOptions["sync"]>) =>
+  Effect.gen(function* () {
+    const attempt = attemptOn(file)
+    const database = yield* Effect.acquireRelease(
+      attempt("open", () => new DatabaseSync(file, { timeout: BUSY_MS })),
+      (database) => Effect.sync(() => database.close())
+    )
+    // SQLite makes the log with the first look at the database, and keeps it until the last connection is closed.
+    yield* attempt("open", () => database.exec("PRAGMA synchronous = NORMAL; SELECT count(*) FROM sqlite_master"))
+    const log = yield* Effect.acquireRelease(
+      attempt("open", () => openSync(`${file}-wal`, "r+")),
+      (log) => Effect.sync(() => closeSync(log))
+    )
+    const flushed: SqliteCalls["flushed"] = Effect.callback((resume) =>
+      sync(log, (error) => resume(error === null ? Effect.void : Effect.fail(errorOf("flush", error))))
+    )
+    return { atOnce: atOnceOn(database), flushed }
+  })
+
+const atOnceOn = (database: DatabaseSync): SqliteCalls["atOnce"] => {
+  const prepared = new Map<string, StatementSync>()
+  return (sql, values) => {
+    let statement = prepared.get(sql)
+    if (statement === undefined) prepared.set(sql, (statement = database.prepare(sql)))
+    // It runs to its end, where it is committed and an error of that is thrown; `get` would stop before.
+    return statement.all(...values)
   }
 }
 

@@ -35,12 +35,14 @@ export interface SqliteCalls extends SqlClient.SqlClient, Turns {
   ) => Effect.Effect<void, SqlError.SqlError>
   /**
    * Runs a statement at once, without a fiber, in a transaction of its own, and gives its rows: none if another transaction is open. Throws
-   * what SQLite throws, and keeps nothing then.
+   * what SQLite throws, and keeps nothing then. It is on the disk after `flushed`.
    */
   readonly atOnce: (
     statement: string,
     values: ReadonlyArray<SQLInputValue>
   ) => ReadonlyArray<Record<string, SQLOutputValue>>
+  /** Waits until the disk has what `atOnce` wrote, while the process goes on. Absent if nothing has to be waited for. */
+  readonly flushed?: Effect.Effect<void, SqlError.SqlError>
   /** Copies the database to another file while it is in use. */
   readonly backup: (file: string) => Effect.Effect<void, SqlError.SqlError>
 }
