@@ -345,7 +345,7 @@ export const makeWriter = Effect.fnUntraced(function* (
       const begun = clock.currentTimeMillisUnsafe()
       const next = new Batch()
       // A record may have more shares than a function may have arguments.
-      for (const share of yield* spool.oldest) next.shares.push(unplaced(share))
+      for (const share of unplaced(yield* spool.oldest)) next.shares.push(share)
       const [first] = waiting
       if (next.shares.length > 0) {
         next.spooled = spool.place
@@ -413,7 +413,7 @@ export const makeWriter = Effect.fnUntraced(function* (
   const addLater = (some: ReadonlyArray<NewShare>): Recording => {
     if (some.length === 0) return Recording.done
     batch.collect(shareOf)
-    for (const share of some) batch.shares.push(unplaced(share))
+    for (const share of unplaced(some)) batch.shares.push(share)
     return added(clock.currentTimeMillisUnsafe())
   }
 

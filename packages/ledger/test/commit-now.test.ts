@@ -20,12 +20,12 @@ const opened = Effect.gen(function* () {
   yield* prepareSchema({})
   const users = new Users(sql)
   const shares = yield* Shares.open(sql, users, { sliceMs: 60_000 })
-  shares.committed(yield* sql.withTransaction(shares.append([unplaced(share(1))])))
+  shares.committed(yield* sql.withTransaction(shares.append(unplaced([share(1)]))))
   users.committed()
   const rows = Effect.map(sql<{ lines: string }>`SELECT lines FROM batches ORDER BY last_seq`, (all) =>
     all.flatMap(({ lines }) => lines.trimEnd().split("\n"))
   )
-  return { shares, sql, rows, commitNow: (at: number) => shares.commitNow([unplaced(share(at))], at) }
+  return { shares, sql, rows, commitNow: (at: number) => shares.commitNow(unplaced([share(at)]), at) }
 })
 
 const inMemory = Effect.provide(layerSqlite({ file: ":memory:" }))
@@ -105,7 +105,7 @@ describe("the lines of a batch", () => {
     )
     fc.assert(
       fc.property(shares, (all) => {
-        const [batch] = batchesOf(all.map((share) => ({ ...unplaced(share), seq: share.seq })))
+        const [batch] = batchesOf(unplaced(all).map((share, index) => ({ ...share, seq: all[index]!.seq })))
         const lines = all.map(({ at, hash, height, isBlock, seq, user, work, worker }) =>
           JSON.stringify([seq, at, user, worker, String(work), height, Buffer.from(hash).toString("hex"), isBlock])
         )

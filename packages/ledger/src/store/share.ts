@@ -41,19 +41,15 @@ export interface StoredShare extends NewShare {
   readonly workText: string
 }
 
-/** A copy that gets its place later. */
-export const unplaced = ({ at, hash, height, isBlock, owner, user, work, worker }: NewShare): StoredShare => ({
-  seq: 0,
-  at,
-  user,
-  worker,
-  work,
-  workText: work.toString(),
-  height,
-  hash,
-  isBlock,
-  owner
-})
+/** Copies that get their places later. */
+export const unplaced = (shares: ReadonlyArray<NewShare>): Array<StoredShare> => {
+  let workText = ""
+  return shares.map(({ at, hash, height, isBlock, owner, user, work, worker }, index) => {
+    // Most shares have the work of the one before, and text of a large number is made slowly.
+    if (index === 0 || work !== shares[index - 1]!.work) workText = work.toString()
+    return { seq: 0, at, user, worker, work, workText, height, hash, isBlock, owner }
+  })
+}
 
 /** A share as JSON, without its place in the order: `[at, user, worker, work, height, hash, isBlock]`, the work in decimal, the hash in hex. */
 export const shareFields = [

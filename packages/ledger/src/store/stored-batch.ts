@@ -32,13 +32,16 @@ export const batchesOf = (shares: ReadonlyArray<StoredShare>): ReadonlyArray<Sto
  * slice.
  */
 const linesOf = (shares: ReadonlyArray<StoredShare>): Uint8Array => {
+  const allNames = shares.map(namesIn)
   let size = 0
-  for (const share of shares) size += namesIn(share).length + share.workText.length + OTHERS
+  for (let index = 0; index < shares.length; index++) {
+    size += allNames[index]!.length + shares[index]!.workText.length + OTHERS
+  }
   const bytes = Buffer.allocUnsafe(size)
   let end = 0
-  for (const share of shares) {
-    const { at, hash, height, isBlock, seq, workText } = share
-    const names = namesIn(share)
+  for (let share = 0; share < shares.length; share++) {
+    const { at, hash, height, isBlock, seq, workText } = shares[share]!
+    const names = allNames[share]!
     end = putText(bytes, end, `[${seq},${at},`)
     for (let index = 0; index < names.length; index++) bytes[end++] = names[index]!
     end = putText(bytes, end, `,"${workText}",${height},"`)
@@ -68,17 +71,23 @@ export const textOf = (lines: Uint8Array): string => new TextDecoder().decode(li
 /** The names of a share as JSON. Those that have no owner come again and again too. */
 const namesIn = ({ owner, user, worker }: StoredShare): Uint8Array => {
   if (owner !== undefined) return owner.json
-  const key = `${user}\0${worker}`
-  let json = known.get(key)
+  if (knownCount >= MAX_KNOWN) {
+    known.clear()
+    knownCount = 0
+  }
+  let ofUser = known.get(user)
+  if (ofUser === undefined) known.set(user, (ofUser = new Map()))
+  let json = ofUser.get(worker)
   if (json === undefined) {
-    json = namesOf({ user, worker })
-    if (known.size >= MAX_KNOWN) known.clear()
-    known.set(key, json)
+    ofUser.set(worker, (json = namesOf({ user, worker })))
+    knownCount++
   }
   return json
 }
 
-const known = new Map<string, Uint8Array>()
+/** By user and worker. */
+const known = new Map<string, Map<string, Uint8Array>>()
+let knownCount = 0
 const MAX_KNOWN = 20_000
 
 /** Names as JSON in UTF-8. */
