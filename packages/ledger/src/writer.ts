@@ -250,13 +250,13 @@ export const makeWriter = Effect.fnUntraced(function* (
     const { flushed } = shares
     if (flushed === undefined) return committed(written, batch, begun, now.newestEntry)
     flushing = batch
-    return Effect.matchEffect(flushed, {
-      onSuccess: () => {
-        flushing = undefined
-        return committed(written, batch, begun, now.newestEntry)
-      },
+    const ended = Effect.ensuring(
+      flushed,
+      Effect.sync(() => (flushing = undefined))
+    )
+    return Effect.matchEffect(ended, {
+      onSuccess: () => committed(written, batch, begun, now.newestEntry),
       onFailure: () => {
-        flushing = undefined
         // The database has them, but perhaps not the disk. The next try finds them there.
         shares.doubt(batch.shares)
         return commitPatiently(batch, begun)
@@ -269,13 +269,16 @@ export const makeWriter = Effect.fnUntraced(function* (
   let isDiskSlow = false
   /** Looks whether the disk answers. Nothing can be done about one that does not, but shares do not wait for ever. */
   const lookAtDisk = Effect.suspend(() => {
-    const waitedMs = flushing === undefined ? 0 : clock.currentTimeMillisUnsafe() - (flushing.since ?? Infinity)
+    const now = clock.currentTimeMillisUnsafe()
+    const waitedMs = flushing === undefined ? 0 : now - (flushing.since ?? Infinity)
     const wasSlow = isDiskSlow
     isDiskSlow = waitedMs >= SLOW_DISK_MS
     if (!isDiskSlow) return wasSlow ? Effect.logInfo(`The ledger ${name} is written again`) : Effect.void
     const waited = `its disk has not answered for ${Duration.format(Duration.millis(waitedMs))}`
-    if (waitedMs >= patienceMs) return tell(flushing!, failureOf({ message: waited }))
-    return wasSlow ? Effect.void : Effect.logWarning(`The ledger ${name} cannot be written: ${waited}; shares wait`)
+    if (!wasSlow) return Effect.logWarning(`The ledger ${name} cannot be written: ${waited}; shares wait`)
+    // Those behind it have their patience too.
+    const late = [flushing!, batch].filter(({ since = Infinity }) => now - since >= patienceMs)
+    return Effect.forEach(late, (one) => tell(one, failureOf({ message: waited })), { discard: true })
   })
 
   const commitPatiently = (batch: Batch, begun: number) =>

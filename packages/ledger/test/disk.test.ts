@@ -3,12 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { acceptedShare } from "@sluice/testing/accepted-share"
 import { type Duration, Effect, Logger, type Scope, Stream } from "effect"
 import { freshFile } from "./databases.ts"
-import { LedgerSql, sharesFrom } from "../src/index.ts"
+import { Ledger, LedgerSql, sharesFrom } from "../src/index.ts"
 import { layer as layerSqlite } from "../src/sqlite/sqlite-client.ts"
 import { prepareSchema } from "../src/store/migrations.ts"
 import { Shares } from "../src/store/shares.ts"
 import { Users } from "../src/store/users.ts"
 import { ended, makeWriter, type Writer } from "../src/writer.ts"
+import { symlinkSync } from "node:fs"
+import { dirname, join } from "node:path"
 
 type Done = (error: Error | null) => void
 
@@ -52,6 +54,25 @@ const withDisk =
         yield* test({ disk, writer, stored })
       }).pipe(Effect.scoped, Effect.provide(layerSqlite({ file, sync: disk.sync })))
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+
+describe("a ledger", () => {
+  it.live("may be a symbolic link", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      symlinkSync(join(dirname(file), "elsewhere.sqlite"), file)
+      const shares = [
+        { at: 1, user: "alice", worker: "", work: 1n, height: 1, hash: new Uint8Array(32), isBlock: false }
+      ]
+      for (const expected of [1, 2]) {
+        yield* Effect.gen(function* () {
+          const { append, lastSeq } = yield* Ledger
+          yield* append(shares)
+          assert.strictEqual(lastSeq(), expected)
+        }).pipe(Effect.provide(Ledger.layer({ file })))
+      }
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+  )
+})
 
 describe("a disk", () => {
   it.live(
@@ -101,14 +122,19 @@ describe("a disk", () => {
         Effect.gen(function* () {
           const recording = writer.addAccepted([acceptedShare(2)])
           const { message } = yield* Effect.flip(ended(recording))
-          assert.match(message, /^the ledger test cannot be written: its disk has not answered for [23]s/)
-          const next = writer.addAccepted([acceptedShare(3)])
+          assert.match(message, /^the ledger test cannot be written: its disk has not answered for [34]s/)
+          // One that came meanwhile.
+          const behind = writer.addAccepted([acceptedShare(3)])
+          yield* Effect.flip(ended(behind))
+          disk.answer()
+          yield* disk.asked
+          const next = writer.addAccepted([acceptedShare(4)])
           disk.answer()
           next.hurry()
           yield* disk.asked
           disk.answer()
           yield* ended(next)
-          assert.deepStrictEqual(yield* stored, [1, 2, 3])
+          assert.deepStrictEqual(yield* stored, [1, 2, 3, 4])
         }),
       "2 seconds"
     )

@@ -167,7 +167,8 @@ const openAppending = (file: string, sync: NonNullable<SqliteOptions["sync"]>) =
     // SQLite makes the log with the first look at the database, and keeps it until the last connection is closed.
     yield* attempt("open", () => database.exec("PRAGMA synchronous = NORMAL; SELECT count(*) FROM sqlite_master"))
     const log = yield* Effect.acquireRelease(
-      attempt("open", () => openSync(`${file}-wal`, "r+")),
+      // Where the file is, if `file` is a symbolic link to it.
+      attempt("open", () => openSync(`${database.location()}-wal`, "r+")),
       (log) => Effect.sync(() => closeSync(log))
     )
     const flushed: SqliteCalls["flushed"] = Effect.callback((resume) =>
