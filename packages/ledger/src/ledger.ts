@@ -132,7 +132,7 @@ const make = (options: LedgerOptions) =>
       if (acknowledge !== "received") return recording
       recording.hurry()
       recording.onEnd((failure) => {
-        if (failure !== undefined) fork(Effect.logError(`${accepted.length} shares are lost: ${failure.message}`))
+        if (failure !== undefined) fork(Effect.logError(`${accepted.length} shares may be lost: ${failure.message}`))
       })
       return Recording.done
     }

@@ -139,7 +139,9 @@ export const makeWriter = Effect.fnUntraced(function* (
 
   const marks = yield* makeMarks(sql)
 
-  const write = (batch: Batch) =>
+  const mended = (sql.dialect === "sqlite" ? sql.mended : undefined) ?? Effect.void
+  const write = (batch: Batch) => Effect.andThen(mended, writeNow(batch))
+  const writeNow = (batch: Batch) =>
     sql.withTransaction(
       Effect.gen(function* () {
         users.begin()
@@ -249,7 +251,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     const written = { stored: now.batches, results: [], sliceClosed: () => {} }
     const { flushed } = shares
     if (flushed === undefined) return committed(written, batch, begun, now.newestEntry)
-    flushing = batch
+    flushing = { batch, since: begun }
     const ended = Effect.ensuring(
       flushed,
       Effect.sync(() => (flushing = undefined))
@@ -257,28 +259,32 @@ export const makeWriter = Effect.fnUntraced(function* (
     return Effect.matchEffect(ended, {
       onSuccess: () => committed(written, batch, begun, now.newestEntry),
       onFailure: () => {
-        // The database has them, but perhaps not the disk. The next try finds them there.
+        // The database has them, but perhaps not the disk. The next try mends that, and finds them.
         shares.doubt(batch.shares)
         return commitPatiently(batch, begun)
       }
     })
   }
 
-  /** What waits for the disk. */
-  let flushing: Batch | undefined
+  /** What waits for the disk, and since when. */
+  let flushing: { readonly batch: Batch; readonly since: number } | undefined
   let isDiskSlow = false
   /** Looks whether the disk answers. Nothing can be done about one that does not, but shares do not wait for ever. */
   const lookAtDisk = Effect.suspend(() => {
     const now = clock.currentTimeMillisUnsafe()
-    const waitedMs = flushing === undefined ? 0 : now - (flushing.since ?? Infinity)
+    const waitedMs = flushing === undefined ? 0 : now - flushing.since
     const wasSlow = isDiskSlow
     isDiskSlow = waitedMs >= SLOW_DISK_MS
     if (!isDiskSlow) return wasSlow ? Effect.logInfo(`The ledger ${name} is written again`) : Effect.void
     const waited = `its disk has not answered for ${Duration.format(Duration.millis(waitedMs))}`
     if (!wasSlow) return Effect.logWarning(`The ledger ${name} cannot be written: ${waited}; shares wait`)
-    // Those behind it have their patience too.
-    const late = [flushing!, batch].filter(({ since = Infinity }) => now - since >= patienceMs)
-    return Effect.forEach(late, (one) => tell(one, failureOf({ message: waited })), { discard: true })
+    const error = failureOf({ message: waited })
+    const told = waitedMs < patienceMs ? Effect.void : tell(flushing!.batch, error)
+    const behind = batch
+    if (now - (behind.since ?? now) < patienceMs) return told
+    // Those behind it have their patience too, and were not acknowledged.
+    takeBatch()
+    return Effect.andThen(told, Effect.andThen(tell(behind, error), failTasks(behind, error)))
   })
 
   const commitPatiently = (batch: Batch, begun: number) =>
@@ -394,12 +400,18 @@ export const makeWriter = Effect.fnUntraced(function* (
       Effect.forever
     )
 
-  const commitNext = Effect.suspend(() => {
+  /** Takes what has come so far. */
+  const takeBatch = (): Batch => {
     isWaiting.closeUnsafe()
     isAwaited.closeUnsafe()
-    const next = batch
+    const taken = batch
     batch = newBatch()
     counts.waiting = 0
+    return taken
+  }
+
+  const commitNext = Effect.suspend(() => {
+    const next = takeBatch()
     if (next.size + next.tasks.length === 0 && !next.isRefresh) return Effect.void
     return Effect.catchDefect(
       Effect.suspend(() => {
@@ -480,6 +492,10 @@ export const makeWriter = Effect.fnUntraced(function* (
     )
   })
 
+  // It ends last, because the last commit may wait for the disk too.
+  if (shares.flushed !== undefined) {
+    yield* Effect.sleep(LOOK_AT_DISK).pipe(Effect.andThen(lookAtDisk), Effect.forever, Effect.forkScoped)
+  }
   // The finalizer of the fiber runs first, so the last commit is alone.
   yield* Effect.addFinalizer(() => Effect.uninterruptible(commitNext))
   yield* isWaiting.await.pipe(
@@ -491,9 +507,6 @@ export const makeWriter = Effect.fnUntraced(function* (
     Effect.forever,
     Effect.forkScoped
   )
-  if (shares.flushed !== undefined) {
-    yield* Effect.sleep(LOOK_AT_DISK).pipe(Effect.andThen(lookAtDisk), Effect.forever, Effect.forkScoped)
-  }
   if (spool !== undefined) yield* Effect.forkScoped(handOver(spool))
   return writer
 })

@@ -7,7 +7,7 @@ import { layer as layerSqlite } from "../src/sqlite/sqlite-client.ts"
 import { prepareSchema } from "../src/store/migrations.ts"
 import { type NewShare, unplaced } from "../src/store/share.ts"
 import { Shares } from "../src/store/shares.ts"
-import { batchesOf, textOf } from "../src/store/stored-batch.ts"
+import { batchesOf, namesOf, textOf } from "../src/store/stored-batch.ts"
 import { Users } from "../src/store/users.ts"
 
 const share = (at: number): NewShare => {
@@ -86,6 +86,11 @@ describe("a commit in one step", () => {
 })
 
 describe("the lines of a batch", () => {
+  it("have names that keep no more memory than their own", () => {
+    const names = namesOf({ user: "alice", worker: "rig" })
+    assert.strictEqual(names.buffer.byteLength, names.length)
+  })
+
   it("are the JSON of its shares, with any names and numbers", () => {
     const name = fc
       .string({ unit: "binary", maxLength: 40 })

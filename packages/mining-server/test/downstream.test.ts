@@ -144,6 +144,30 @@ describe("a connection whose shares are being recorded", () => {
   })
 })
 
+describe("a connection whose share came alone, and whose sink records at once when it is hurried", () => {
+  it("gets new work behind the acknowledgement, also if its difficulty is reviewed before the work is announced to it", () => {
+    const { downstream, read, send, work } = serving({ after: 10, withinMs: 1_000 })
+    read(openExtended({ minExtranonceSize: 8 }))
+    send()
+    const recording = new Recording(() => recording.end())
+    downstream.waitFor(recording, 2_000)
+    let isAcknowledged = false
+    const reply = () => void (isAcknowledged = true)
+    const step = { events: [acceptedShare(1)], replies: [], since: 2_000, reply, isPatient: true }
+    Effect.runSync(downstream.answer(step))
+    assert.isFalse(isAcknowledged)
+    work.onMessages([template(2)], 2_000)
+    downstream.review(2_100)
+    assert.isTrue(isAcknowledged)
+    work.onMessages([futureTemplate(3), newPrevHash(3)], 2_200)
+    downstream.send()
+    assert.deepStrictEqual(
+      send().filter((tag) => tag === "NewExtendedMiningJob" || tag === "SetNewPrevHash"),
+      ["NewExtendedMiningJob", "NewExtendedMiningJob", "SetNewPrevHash"]
+    )
+  })
+})
+
 describe("a connection whose replies wait for a sink while the clock is set back", () => {
   it("goes on without them as if it were not", () => {
     const { clock, downstream } = serving()

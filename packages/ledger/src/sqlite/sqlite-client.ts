@@ -171,10 +171,20 @@ const openAppending = (file: string, sync: NonNullable<SqliteOptions["sync"]>) =
       attempt("open", () => openSync(`${database.location()}-wal`, "r+")),
       (log) => Effect.sync(() => closeSync(log))
     )
+    let isTorn = false
     const flushed: SqliteCalls["flushed"] = Effect.callback((resume) =>
-      sync(log, (error) => resume(error === null ? Effect.void : Effect.fail(errorOf("flush", error))))
+      sync(log, (error) => {
+        if (error === null) return resume(Effect.void)
+        isTorn = true
+        resume(Effect.fail(errorOf("flush", error)))
+      })
     )
-    return { atOnce: atOnceOn(database), flushed }
+    const mend = attempt("flush", () => {
+      const [row] = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all()
+      if (row?.["busy"] !== 0) throw new Error("another connection reads the database")
+      isTorn = false
+    })
+    return { atOnce: atOnceOn(database), flushed, mended: Effect.suspend(() => (isTorn ? mend : Effect.void)) }
   })
 
 const atOnceOn = (database: DatabaseSync): SqliteCalls["atOnce"] => {

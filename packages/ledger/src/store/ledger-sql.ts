@@ -43,6 +43,11 @@ export interface SqliteCalls extends SqlClient.SqlClient, Turns {
   ) => ReadonlyArray<Record<string, SQLOutputValue>>
   /** Waits until the disk has what `atOnce` wrote, while the process goes on. Absent if nothing has to be waited for. */
   readonly flushed?: Effect.Effect<void, SqlError.SqlError>
+  /**
+   * If `flushed` has failed, brings all that was written to the disk in another way, before more is written: the system forgets what it could
+   * not write, and what comes behind a hole in the log is lost with it.
+   */
+  readonly mended?: Effect.Effect<void, SqlError.SqlError>
   /** Copies the database to another file while it is in use. */
   readonly backup: (file: string) => Effect.Effect<void, SqlError.SqlError>
 }

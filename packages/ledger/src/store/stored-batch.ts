@@ -90,9 +90,9 @@ const known = new Map<string, Map<string, Uint8Array>>()
 let knownCount = 0
 const MAX_KNOWN = 20_000
 
-/** Names as JSON in UTF-8. */
+/** Names as JSON in UTF-8. They are kept for long, and a small Buffer would keep all others of its pool. */
 export const namesOf = ({ user, worker }: { readonly user: string; readonly worker: string }): Uint8Array =>
-  Buffer.from(JSON.stringify([user, worker]).slice(1, -1))
+  new TextEncoder().encode(JSON.stringify([user, worker]).slice(1, -1))
 
 const Lines = Schema.fromJsonString(Schema.NonEmptyArray(Schema.Tuple([Schema.Int, ...shareFields])))
 const decodeLines = Schema.decodeEffect(Lines)

@@ -243,6 +243,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   #begin(): ServerOutbox {
     this.#catchUp()
+    // What waits behind an acknowledgement hurries it, and it may be recorded at once.
+    if (this.#messages.length > 0 && this.#isHolding) this.#held.hurry()
     if (this.#messages.length > 0 && this.#isHolding) {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
