@@ -157,12 +157,16 @@ export const makeWriter = Effect.fnUntraced(function* (
         }
         const sliceClosed = yield* shares.closeSlice(clock.currentTimeMillisUnsafe())
         const stored = yield* shares.append(batch.shares)
-        const results = yield* Effect.forEach(batch.tasks, ({ run }) =>
-          sql.withTransaction(run).pipe(
+        const results = yield* Effect.forEach(batch.tasks, ({ run }) => {
+          const { given } = users
+          return sql.withTransaction(run).pipe(
             Effect.map((value): Exit.Exit<unknown, LedgerError> => Exit.succeed(value)),
-            Effect.catchTag("LedgerError", (error) => Effect.succeed(Exit.fail(error)))
+            Effect.catchTag("LedgerError", (error) => {
+              users.keepGiven(given)
+              return Effect.succeed(Exit.fail(error))
+            })
           )
-        )
+        })
         if (batch.tasks.length > 0) yield* marks.set(batch)
         batch.results = results
         return { stored, results, sliceClosed }

@@ -11,6 +11,7 @@ import {
   audit,
   layerReading,
   Ledger,
+  LedgerError,
   type LedgerOptions,
   type LedgerSqlCalls,
   type NewShare,
@@ -47,6 +48,31 @@ const allShares = ({ sql }: Ledger["Service"]) => Stream.runCollect(sharesFrom(s
 const plain = (weights: ReadonlyMap<string, bigint>) => [...weights].toSorted(([a], [b]) => (a < b ? -1 : 1))
 
 describe.each(databases)("the share sink of $name", ({ fresh }) => {
+  it.live("adds a user of a share whom a task had added that was refused", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger({ ...place, slice: 1 }, ({ append, books, transact }) =>
+        Effect.gen(function* () {
+          yield* append(range(0, 1))
+          const refused = Effect.andThen(books.accountId("dave"), new LedgerError({ message: "refused" }))
+          assert.strictEqual((yield* Effect.flip(transact(refused))).message, "refused")
+          yield* append([share(1, { user: "dave" })])
+          yield* Effect.sleep(5)
+          // It closes the slice, whose sums are by user.
+          yield* append(range(2, 3))
+        })
+      )
+      const users = yield* behind(
+        place,
+        (sql) => sql<{ name: string }>`SELECT DISTINCT name FROM rollups JOIN users ON users.id = user_id ORDER BY name`
+      )
+      assert.deepStrictEqual(
+        users.map(({ name }) => name),
+        ["alice", "dave"]
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("has committed a share when it is acknowledged", () =>
     Effect.gen(function* () {
       const place = yield* fresh

@@ -113,6 +113,7 @@ export class Shares {
     const isSimple =
       sql.dialect === "sqlite" && this.#doubtful.size === 0 && !this.#isSliceDue(now) && this.#users.hasAll(shares)
     if (!isSimple) return undefined
+    this.#users.begin()
     const [batch, ...more] = batchesOf(this.#placed(shares))
     if (batch === undefined || more.length > 0) return undefined
     try {

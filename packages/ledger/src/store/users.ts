@@ -18,6 +18,16 @@ export class Users {
     this.#given.clear()
   }
 
+  /** How many ids the transaction has given. */
+  get given(): number {
+    return this.#given.size
+  }
+
+  /** Forgets all but so many ids of the transaction: the others were rolled back. */
+  keepGiven(count: number): void {
+    for (const name of [...this.#given.keys()].slice(count)) this.#given.delete(name)
+  }
+
   committed(): void {
     for (const [name, id] of this.#given) this.#ids.set(name, id)
     this.#given.clear()
