@@ -503,7 +503,7 @@ export const makeWriter = Effect.fnUntraced(function* (
   // The finalizer of the fiber runs first, so the last commit is alone.
   yield* Effect.addFinalizer(() => Effect.uninterruptible(commitNext))
   yield* isWaiting.await.pipe(
-    Effect.andThen(Effect.suspend(() => Effect.sleep(interval - Math.min(tookMs, interval / 2)))),
+    Effect.andThen(Effect.suspend(() => Effect.sleep(Math.floor(interval - Math.min(tookMs, interval / 2))))),
     Effect.andThen(
       Effect.suspend(() => (isAwaited.isOpen() ? Effect.void : Effect.timeoutOption(isAwaited.await, unhurried)))
     ),
