@@ -1,6 +1,6 @@
 /**
- * Effect SQL over `node:sqlite`, one connection for each client (docs/decisions/0018). It gives rows as objects, streams of rows, and
- * `runEach`, which runs one prepared statement with many rows of values.
+ * Effect SQL over `node:sqlite`, one connection for each client, and a second one for commits of shares (docs/decisions/0018). It gives
+ * rows as objects, streams of rows, and `runEach`, which runs one prepared statement with many rows of values.
  */
 import { Cause, Context, Effect, Layer, type Scope, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
@@ -56,8 +56,8 @@ const make = Effect.fnUntraced(function* (
     database.exec(`PRAGMA synchronous = ${isDurable ? "FULL" : "NORMAL"}`)
   })
   const connection = connect(database, attempt)
-  const isShared = !isReadOnly && isDurable && file !== "" && file !== ":memory:"
-  const appending = isShared ? yield* openAppending(file, sync) : { atOnce: atOnceOn(database) }
+  const hasLog = !isReadOnly && isDurable && file !== "" && file !== ":memory:"
+  const appending = hasLog ? yield* openAppending(file, sync) : { atOnce: atOnceOn(database) }
   const { acquirer, borrower, isTransaction, onCommitFailure, transactionAcquirer } = SqlClient.makeSqliteAcquirers({
     connection: Effect.succeed(connection),
     semaphore: yield* Semaphore.make(1),
@@ -171,6 +171,7 @@ const openAppending = (file: string, sync: NonNullable<SqliteOptions["sync"]>) =
       attempt("open", () => openSync(`${database.location()}-wal`, "r+")),
       (log) => Effect.sync(() => closeSync(log))
     )
+    /** Whether a part of the log may be missing on the disk, because it could not be written. */
     let isTorn = false
     const flushed: SqliteCalls["flushed"] = Effect.callback((resume) =>
       sync(log, (error) => {

@@ -54,10 +54,10 @@ export interface DownstreamOptions {
 const COUNTED_TOGETHER = 0.005
 /** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
 const MAX_HELD = 16
-/** Shares whose acknowledgement may wait so long need no commit of their own. A server looks for those that have waited twice in that time. */
-const PATIENCE_MS = 1_000
 /** The same of all connections together that go on while their shares are recorded. */
 const MAX_LATE = 100_000
+/** Where acknowledgements may wait so long, a share that comes alone needs no commit of its own: it waits for the next one. */
+const PATIENCE_MS = 1_000
 
 /** The reads, of all connections that go on meanwhile, whose shares are being recorded. */
 export interface LateReads {

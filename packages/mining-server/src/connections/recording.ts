@@ -16,7 +16,7 @@ class Open {
   readonly recording: Recording
   /** When it began. */
   readonly since: number
-  /** For each read with such shares. */
+  /** Once for each read that had such shares. */
   readonly downstreams: Array<Downstream> = []
   readonly shares: Array<ShareAccepted> = []
 
