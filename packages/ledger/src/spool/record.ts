@@ -11,6 +11,11 @@ export const HEADER = new TextEncoder().encode("sluice spool 1\n")
 /** The length and the checksum before each payload. */
 export const RECORD_HEADER = 8
 
+/** What each payload begins with. */
+const ARRAY = Buffer.from("[[")
+/** The bytes of a record by which `recordPlaces` finds it. */
+export const RECORD_START = RECORD_HEADER + ARRAY.length
+
 const Shares = Schema.fromJsonString(Schema.Array(Schema.Tuple(shareFields)))
 const decodeShares = Schema.decodeSync(Shares)
 const encodeShares = Schema.encodeSync(Shares)
@@ -49,4 +54,16 @@ export const readRecord = (bytes: Uint8Array): Read => {
     ([at, user, worker, work, height, hash, isBlock]): NewShare => ({ at, user, worker, work, height, hash, isBlock })
   )
   return { _tag: "Record", length, shares }
+}
+
+/** Where a record may begin in these bytes that ends within `size`: by its length and its first characters alone. */
+export const recordPlaces = (bytes: Uint8Array, size: number): ReadonlyArray<number> => {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const places: Array<number> = []
+  for (let at = view.indexOf(ARRAY, RECORD_HEADER); at !== -1; at = view.indexOf(ARRAY, at + 1)) {
+    const place = at - RECORD_HEADER
+    // Text never looks like a length: four of its bytes are a number above 500 million.
+    if (view.readUInt32LE(place) <= size - at) places.push(place)
+  }
+  return places
 }

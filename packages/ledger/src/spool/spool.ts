@@ -9,7 +9,7 @@ import { dirname } from "node:path"
 import { LedgerError } from "../ledger-error.ts"
 import type { NewShare } from "../store/share.ts"
 import { lockFile } from "./file-lock.ts"
-import { encodeRecord, HEADER, type Read, readRecord, RECORD_HEADER } from "./record.ts"
+import { encodeRecord, HEADER, type Read, readRecord, RECORD_HEADER, RECORD_START, recordPlaces } from "./record.ts"
 
 export interface SpoolOptions {
   readonly file: string
@@ -149,9 +149,8 @@ export class Spool {
           this.#waiting += read.shares.length
           continue
         }
-        // Only the last record may be damaged, and it was not acknowledged.
-        const isLast = this.#end + read.length >= size || (yield* this.#isZero(this.#end, size))
-        if (!isLast) return yield* this.#damaged(this.#end)
+        // Only the last record may be damaged: it was not acknowledged. Its length may be what is wrong, so the next one is searched.
+        if (yield* this.#hasRecord(this.#end + 1, size)) return yield* this.#damaged(this.#end)
         yield* Effect.logWarning(`The spool ${this.file} ends with a record that was not written whole: it is dropped`)
         break
       }
@@ -173,13 +172,18 @@ export class Spool {
     return buffer.subarray(0, bytesRead)
   }
 
-  #isZero(from: number, to: number): Effect.Effect<boolean, LedgerError> {
-    return attempt(this.file, "cannot be read", async () => {
-      for (let at = from; at < to; at += ZEROS) {
-        const some = await this.#bytes(at, Math.min(ZEROS, to - at))
-        if (some.some((byte) => byte !== 0)) return false
+  /** Whether a whole record stands anywhere from here on. */
+  #hasRecord(from: number, size: number): Effect.Effect<boolean, LedgerError> {
+    return Effect.gen({ self: this }, function* () {
+      for (let at = from; at < size; at += LOOKED_AT) {
+        const some = yield* attempt(this.file, "cannot be read", () =>
+          this.#bytes(at, Math.min(LOOKED_AT + RECORD_START, size - at))
+        )
+        for (const place of recordPlaces(some, size - at)) {
+          if ((yield* this.#read(at + place, size))._tag === "Record") return true
+        }
       }
-      return true
+      return false
     })
   }
 
@@ -196,7 +200,7 @@ const inUse = (file: string): LedgerError =>
   })
 
 /** Bytes that are looked at together. */
-const ZEROS = 65_536
+const LOOKED_AT = 1_048_576
 
 const openFile = async (file: string): Promise<FileHandle> => {
   // Created if there is none; its content stays.
