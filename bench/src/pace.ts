@@ -109,11 +109,14 @@ const bareSockets = async (port: number, count: number, onRead = (): void => {})
 }
 
 let users = 0
+/** With one or two, targets come in steps of a factor of two, and no server finds one at which a miner keeps its pace. */
+const HASHES_A_SHARE = 16
 
 export const swarmLoad: Candidate["load"] = async (_, url, { connections, kind, sharesPerMinute }) => {
   // Pools remember how fast a user mines, and would give it a harder target next time.
   const user = `bench${++users}`
-  const swarm = await startSwarm(url, { connections, kind, sharesPerMinute, user, concurrency: 128 })
+  const nominalHashRate = (HASHES_A_SHARE * sharesPerMinute) / 60
+  const swarm = await startSwarm(url, { connections, kind, sharesPerMinute, nominalHashRate, user, concurrency: 128 })
   await swarm.until(allWork(connections))
   return {
     shares: () => {
