@@ -64,8 +64,10 @@ export class Channel {
   readonly #restarts: number
   #epoch: number
   #shares: ShareSet
-  /** Accepted shares that are not acknowledged yet. They are counted with their acknowledgement, many at once. */
+  /** Accepted shares that are not acknowledged yet. They are counted with their acknowledgement or for a review, many at once. */
   #pending: Array<ShareAccepted> = []
+  /** How many of them, from the first on, are counted for the hash rate. */
+  #counted = 0
   /** The job of the newest variant sent here, how many variants of it were sent, and the target of the last one. */
   #repeatedId: number | undefined
   #repeats = 0
@@ -153,6 +155,7 @@ export class Channel {
    * rate: if the miner has really become weaker, vardiff finds out.
    */
   restate(nominalHashRate: number, now: number): void {
+    this.#count()
     this.nominalHashRate = nominalHashRate
     const shown = this.shownRate(now)
     if (nominalHashRate > shown) this.vardiff.restart(nominalHashRate, now)
@@ -296,6 +299,7 @@ export class Channel {
 
   /** Adopts the target for the present hash rate. `undefined` if it is in force already. */
   retarget(jobs: ChannelJobs): TargetPeriod | undefined {
+    this.#count()
     const target = this.#wantedTarget(jobs)
     if (Buffer.compare(target, this.current.target) === 0) return undefined
     return this.setTarget(target, jobs.activations, jobs)
@@ -347,6 +351,22 @@ export class Channel {
     return this.#pending.length
   }
 
+  /** Counts accepted shares for the hash rate, before the target changes by which they are counted. */
+  #count(): void {
+    const { current, vardiff } = this
+    for (; this.#counted < this.#pending.length; this.#counted++) {
+      const { at, difficulty } = this.#pending[this.#counted]!
+      this.#proven.add(difficulty, at)
+      vardiff.record(difficulty, current.difficulty, at)
+    }
+  }
+
+  /** Reviews the hash rate. Returns whether it has changed. */
+  review(now: number): boolean {
+    this.#count()
+    return this.vardiff.review(this.current.difficulty, now)
+  }
+
   /**
    * Counts the shares accepted since the last acknowledgement, and adds them to `events`. Returns their acknowledgement (5.3.13): the
    * last sequence number, how many, and the sum of their difficulties, rounded. `undefined` if there are none. Takes those that came
@@ -356,14 +376,12 @@ export class Channel {
     const later = before === Infinity ? -1 : this.#pending.findIndex(({ at }) => at >= before)
     const shares = later < 0 ? this.#pending : this.#pending.slice(0, later)
     if (shares.length === 0) return undefined
+    this.#count()
     this.#pending = later < 0 ? [] : this.#pending.slice(later)
-    const { current, vardiff } = this
+    this.#counted -= shares.length
     let sum = 0
     for (const share of shares) {
-      const { at, difficulty } = share
-      sum += difficulty
-      this.#proven.add(difficulty, at)
-      vardiff.record(difficulty, current.difficulty, at)
+      sum += share.difficulty
       events.push(share)
     }
     return {

@@ -51,7 +51,7 @@ export const updateChannel = (
 
 /** Returns whether the channel's hash rate has changed, and remembers the new one. */
 const review = ({ shown }: ConnectionState, channel: Channel, now: number): boolean => {
-  if (!channel.vardiff.review(channel.current.difficulty, now)) return false
+  if (!channel.review(now)) return false
   const { userIdentity } = channel.info
   for (const rates of shown) rates.saw(userIdentity, channel.shownRate(now), now)
   return true
