@@ -31,8 +31,8 @@ export interface LedgerSettings {
   /** Default "durable". */
   readonly acknowledge?: Acknowledge
   /**
-   * How long shares wait for others that are committed with them. Default 20 milliseconds. While nothing waits for them, five times as long, but
-   * at most 100 milliseconds.
+   * How long shares wait for others that are committed with them. Default 20 milliseconds. While nothing waits for them, twenty times as long,
+   * but at most 400 milliseconds.
    */
   readonly commitInterval?: Duration.Input
   /** How long shares wait while the database cannot be written. Then they are not acknowledged. Default 30 seconds. */

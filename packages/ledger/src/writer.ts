@@ -19,7 +19,7 @@ import type { Users } from "./store/users.ts"
 export interface WriterOptions {
   /** The database's name in messages. */
   readonly name: string
-  /** How long shares wait for others; five times as long, but at most 100 milliseconds, while nothing waits for them. */
+  /** How long shares wait for others; twenty times as long, but at most 400 milliseconds, while nothing waits for them. */
   readonly commitInterval: Duration.Input
   /** How long the writer tries again while the database cannot be written. */
   readonly patience: Duration.Input
@@ -100,10 +100,11 @@ class Batch {
   }
 }
 
-/** Shares that nothing waits for wait for others: for five intervals, but not more than these milliseconds or one interval, or until they are enough. */
-const UNHURRIED = 5
-const UNHURRIED_MS = 100
-const ENOUGH = 500
+/** Shares that nothing waits for wait for others: for twenty intervals, but not more than these milliseconds or one interval, or until they
+ * are enough. Each commit costs half a millisecond of CPU or more, and a share of its own nearly nothing. */
+const UNHURRIED = 20
+const UNHURRIED_MS = 400
+const ENOUGH = 1_000
 /** Time between two tries to write. */
 const RETRY = Duration.millis(200)
 /** How long a try with shares alone may take, and how long it is tried again, before they go to the spool. */

@@ -40,14 +40,14 @@ describe("a commit", () => {
     )
   )
 
-  it.effect("comes after five intervals, if nothing waits for its shares", () =>
+  it.effect("comes after twenty intervals, if nothing waits for its shares", () =>
     run(
       Effect.gen(function* () {
         const { after, record } = yield* ledger
         record(2)
-        assert.strictEqual(yield* after(60), 0)
+        assert.strictEqual(yield* after(300), 0)
         const [later] = record(1)
-        assert.strictEqual(yield* after(39), 0)
+        assert.strictEqual(yield* after(99), 0)
         assert.strictEqual(yield* after(1), 3)
         assert.isTrue(later!.isRecorded)
       })
@@ -64,7 +64,7 @@ describe("a commit", () => {
         assert.strictEqual(yield* after(0), 1)
         // The next one takes its time again.
         record(1)
-        assert.strictEqual(yield* after(99), 1)
+        assert.strictEqual(yield* after(399), 1)
         assert.strictEqual(yield* after(1), 2)
       })
     )
@@ -93,14 +93,14 @@ describe("a commit", () => {
       )
   )
 
-  it.effect("does not wait for more than 500 shares", () =>
+  it.effect("does not wait for more than 1,000 shares", () =>
     run(
       Effect.gen(function* () {
         const { after, record } = yield* ledger
-        record(499)
+        record(999)
         assert.strictEqual(yield* after(20), 0)
         record(1)
-        assert.strictEqual(yield* after(0), 500)
+        assert.strictEqual(yield* after(0), 1_000)
       })
     )
   )
@@ -113,9 +113,9 @@ describe("a commit", () => {
         const { onCommit } = yield* Ledger
         onCommit(() => (commits++ === 0 ? Effect.die(new Error("a defect")) : Effect.void))
         record(1)
-        assert.strictEqual(yield* after(100), 1)
+        assert.strictEqual(yield* after(400), 1)
         const [later] = record(1)
-        assert.strictEqual(yield* after(100), 2)
+        assert.strictEqual(yield* after(400), 2)
         assert.isTrue(later!.isRecorded)
       })
     )
@@ -131,10 +131,10 @@ describe("a commit", () => {
           throw new Error("a defect")
         })
         recording!.onEnd(() => (hasHeard = true))
-        assert.strictEqual(yield* after(100), 1)
+        assert.strictEqual(yield* after(400), 1)
         assert.isTrue(hasHeard)
         const [later] = record(1)
-        assert.strictEqual(yield* after(100), 2)
+        assert.strictEqual(yield* after(400), 2)
         assert.isTrue(later!.isRecorded)
       })
     )

@@ -253,8 +253,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstream.reply(some, at)
         if (isLast) countReply(begun, received)
       }
-      const isPatient = recorded === undefined && downstream.isPatient(events, replies)
-      told = downstream.answer({ events, replies, since: at, reply, isPatient })
+      told = downstream.answer({ events, replies, since: at, reply })
     }
     const done = recorded === undefined ? told : Effect.andThen(recorded, told)
     const sent =

@@ -56,8 +56,6 @@ const COUNTED_TOGETHER = 0.005
 const MAX_HELD = 16
 /** The same of all connections together that go on while their shares are recorded. */
 const MAX_LATE = 100_000
-/** Where acknowledgements may wait so long, a share that comes alone needs no commit of its own: it waits for the next one. */
-const PATIENCE_MS = 1_000
 
 /** The reads, of all connections that go on meanwhile, whose shares are being recorded. */
 export interface LateReads {
@@ -243,13 +241,10 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   #begin(): ServerOutbox {
     this.#catchUp()
-    // What waits behind an acknowledgement hurries it, and it may be recorded at once.
-    if (this.#messages.length > 0 && this.#isHolding) this.#held.hurry()
     if (this.#messages.length > 0 && this.#isHolding) {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
-      const hurry = () => {}
-      const held = { hurry, run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
+      const held = { run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
       this.#keep(held)
     }
     return borrow()
@@ -306,17 +301,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
     }
     this.hold(held)
     if (recording.isRecorded) this.release(held)
-    else this.#releaseAfter(recording, held, step.isPatient === true)
+    else this.#releaseAfter(recording, held)
     return Effect.void
-  }
-
-  /**
-   * Whether a step of a read is only about shares that were accepted, and their acknowledgement may wait: then the commit that would come
-   * anyway is soon enough, and shares that come alone do not cost a commit each.
-   */
-  isPatient(events: ReadonlyArray<ChannelEvent>, replies: ReadonlyArray<Mining.ToClient>): boolean {
-    const mayWait = this.#rules !== undefined && this.#rules.withinMs >= PATIENCE_MS
-    return mayWait && events.every(isAccepted) && replies.every(isAcknowledgement)
   }
 
   /** Tells the events of a step whose messages are announcements, behind those of the steps that are held. */
@@ -407,7 +393,6 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   #keep(held: Held): void {
-    if (this.#held.length > 0 && !this.#isLate) this.#held.hurry()
     if (this.#held === NONE_HELD) this.#held = new HeldQueue()
     this.#held.push(held)
   }
@@ -419,8 +404,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   /** Releases what is held when its shares are recorded. */
-  #releaseAfter(recording: Recording, held: Held, isPatient: boolean): void {
-    if (!isPatient) recording.hurry()
+  #releaseAfter(recording: Recording, held: Held): void {
+    recording.hurry()
     recording.onEnd((failure) => {
       if (failure !== undefined) return
       try {
@@ -482,7 +467,6 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   /** Waits until the shares of all reads are recorded. */
   get released(): Effect.Effect<void> {
-    this.#held.hurry()
     return this.#held.length === 0 ? Effect.void : this.#wait(() => this.#held.length === 0)
   }
 
@@ -517,10 +501,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.#isHolding) {
-      if (this.#messages.length > 0) this.#held.hurry()
-      return
-    }
+    if (this.#isHolding) return
     if (this.#messages.length > 0) {
       this.#announce(this.#takeMessages())
       // They leave in the same write.
