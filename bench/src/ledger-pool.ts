@@ -1,5 +1,5 @@
 /**
- * A pool with the durable ledger at the miners' own pace, beside the same pool without one: the CPU time for each share, in turns; and with
+ * A pool with the durable ledger at the miners' own pace, beside the same pool without one: the CPU time for each share; and with
  * 10,000 connections at six shares a minute each the p99 of acknowledgements, beside the commit interval and two fdatasync of the same
  * disk in the same run. `SLUICE_BENCH_CONNECTIONS` is another number of connections.
  */
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { AsyncCase, Row } from "./case.ts"
 import { allWork, row, sleep, startSwarm } from "./crowd.ts"
-import { type Candidate, EACH, inTurns, sluice, swarmLoad, USUAL, withPlaces } from "./pace.ts"
+import { type Candidate, EACH, atOnce, sluice, swarmLoad, USUAL, withPlaces } from "./pace.ts"
 
 const MINERS = { kind: "standard", connections: 300, sharesPerMinute: 500 } as const
 const WARM_UP_MS = 6_000
@@ -42,7 +42,7 @@ const cpuRows = (): Promise<ReadonlyArray<Row>> =>
         { name: "without", command: sluice(EACH), load: swarmLoad },
         { name: "with", command: sluice(EACH, withLedger(directory, "each.ledger")), load: swarmLoad }
       ]
-      const [without, with_, eachWithout, eachWith] = await inTurns(start, candidates, MINERS)
+      const [without, with_, eachWithout, eachWith] = await atOnce(start, candidates, MINERS)
       const name = "ledger: pool, share"
       return [
         row(name, "µs/share", with_!, "the pool without a ledger", without!),

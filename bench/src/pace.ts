@@ -179,16 +179,10 @@ const ours = (policy: Policy): Candidate => ({ name: policy.name, command: sluic
 const bare = (policy: Policy): Candidate => ({ name: "bare sockets", command: floor(policy), load: bareLoad })
 
 const WARM_UP_MS = 2000
-const MEASURED_MS = 5000
 /** What servers have before they are measured: code that runs rarely is compiled late, and a server runs for months. */
-const COMPILING_MS = 60_000
-const TURNS = 6
-
-/**
- * Miners of each server that stay while others have their turn. No pool is ever without miners, and V8 may forget the code that it made for
- * objects of which there are none. Their shares are too few to count.
- */
-const STAYING = { connections: 2, sharesPerMinute: 60 }
+const COMPILING_MS = 120_000
+const SPANS = 8
+const SPAN_MS = 10_000
 
 /** Microseconds of CPU for each share, after a warm-up. */
 const measure = async (server: PaceServer, load: Load, ms: number): Promise<number> => {
@@ -199,33 +193,26 @@ const measure = async (server: PaceServer, load: Load, ms: number): Promise<numb
 }
 
 /**
- * Microseconds of CPU for each share of these servers, which take turns: the medians. Before it they all have a minute of shares at the same
- * time, in which V8 compiles what runs often.
+ * Microseconds of CPU for each share of these servers, all of which have their miners at the same time: medians of spans of some seconds, so
+ * that a moment in which the machine is slow is one for all of them.
  */
-export const inTurns = async (
+export const atOnce = async (
   start: Start,
   candidates: ReadonlyArray<Candidate>,
   miners: Miners
 ): Promise<ReadonlyArray<number>> => {
-  const started = []
+  const loaded = []
   for (const candidate of candidates) {
     const { server, url } = await start(candidate)
-    const loadWith = (some: Miners) => candidate.load(server, url, some)
-    started.push({ server, loadWith, staying: await loadWith({ ...miners, ...STAYING }), times: Array<number>() })
+    loaded.push({ server, load: await candidate.load(server, url, miners) })
   }
-  const loads = []
-  for (const { loadWith } of started) loads.push(await loadWith(miners))
   await sleep(COMPILING_MS)
-  for (const { stop } of loads) await stop()
-  for (let turn = 0; turn < TURNS; turn++) {
-    for (const { loadWith, server, times } of started) {
-      const loading = await loadWith(miners)
-      times.push(await measure(server, loading, MEASURED_MS))
-      await loading.stop()
-    }
+  const spans: Array<ReadonlyArray<number>> = []
+  for (let span = 0; span < SPANS; span++) {
+    spans.push(await Promise.all(loaded.map(({ load, server }) => measure(server, load, SPAN_MS))))
   }
-  for (const { staying } of started) await staying.stop()
-  return started.map(({ times }) => median(times))
+  for (const { load } of loaded) await load.stop()
+  return loaded.map((_, index) => median(spans.map((times) => times[index]!)))
 }
 
 const shareRows = async (kind: Kind, against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> => {
@@ -233,7 +220,7 @@ const shareRows = async (kind: Kind, against: ReadonlyArray<string>): Promise<Re
   const rows = []
   for (const policy of [USUAL, EACH]) {
     const candidates = [ours(policy), bare(policy), ...others(against)]
-    const times = await withPlaces(miners.sharesPerMinute, "hard", (start) => inTurns(start, candidates, miners))
+    const times = await withPlaces(miners.sharesPerMinute, "hard", (start) => atOnce(start, candidates, miners))
     const [own, ...baselines] = times
     const name = `pace: ${kind} share${policy.name}`
     rows.push(...baselines.map((time, index) => row(name, "µs/share", own!, candidates[index + 1]!.name, time)))
