@@ -2,7 +2,7 @@
 import { hashToDisplay, parseJobCoinbase } from "@sluice/bitcoin"
 import type { SourceShare } from "@sluice/channels"
 import { Recording, type ShareSink } from "@sluice/mining-server"
-import { Clock, Deferred, Duration, Effect, Result } from "effect"
+import { Clock, Deferred, Duration, Effect, FiberSet, Result, Schedule, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import type { LedgerCalls } from "./ledger.ts"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
@@ -13,6 +13,8 @@ import type { Basis, FoundBlock } from "./store/books.ts"
 
 /** How long a share waits for its block, if the source of work is not asked to submit it. */
 const BLOCK_PATIENCE = Duration.seconds(1)
+/** Time between two tries to record a block that the ledger could not take. */
+const RETRY = Duration.seconds(2)
 /** How many blocks are remembered. */
 const MAX_BLOCKS = 1024
 
@@ -28,14 +30,15 @@ export interface BlockRecorderOptions {
 export interface BlockRecorder {
   /** Records shares in the ledger. A share that is a block is recorded after the block, so the ledger never has it alone. */
   readonly sink: ShareSink
-  /** Records blocks with their settlements. */
+  /** Records blocks with their settlements. What the ledger cannot take now it gets as soon as it can, and this does not wait for that. */
   readonly record: (blocks: ReadonlyArray<SourceShare>) => Effect.Effect<void>
 }
 
-export const makeBlockRecorder = (
+export const makeBlockRecorder = Effect.fnUntraced(function* (
   ledger: LedgerCalls,
   { basisOf, networkWork, policy, recorded: whenRecorded }: BlockRecorderOptions
-): BlockRecorder => {
+): Effect.fn.Return<BlockRecorder, never, Scope.Scope> {
+  const tryLater = yield* FiberSet.makeRuntime<never, void>()
   const named = ledgerError(ledger.name)
   /** Blocks that are being recorded, or that shares wait for, by hash in hex. */
   const recorded = new Map<string, Deferred.Deferred<void>>()
@@ -47,11 +50,34 @@ export const makeBlockRecorder = (
     return known
   }
 
-  const recordOne = (found: SourceShare) =>
-    Effect.gen(function* () {
+  const recordOne = (found: SourceShare): Effect.Effect<void> => {
+    const which = `Block ${found.job.height}, ${hashToDisplay(found.hash)},`
+    const fails = (error: { readonly message: string }, what: string) =>
+      Effect.logError(`${which} is not in the ledger${what}: ${named(error).message}`)
+    return Effect.gen(function* () {
       const at = yield* Clock.currentTimeMillis
       const block = yield* blockOf(found, at, networkWork())
-      const basis = basisOf(block)
+      const settling = settle(which, block, basisOf(block))
+      yield* Effect.catch(settling, (error) => {
+        tryLater(
+          settling.pipe(
+            Effect.delay(RETRY),
+            Effect.retry(Schedule.forever),
+            Effect.andThen(Effect.logInfo(`${which} is in the ledger now`)),
+            Effect.onInterrupt(() => fails(error, ", and the pool ends")),
+            Effect.catch(() => Effect.void)
+          )
+        )
+        return fails(error, " yet")
+      })
+    }).pipe(
+      Effect.catch((error) => fails(error, "")),
+      Effect.ensuring(Effect.suspend(() => Deferred.succeed(isRecorded(found.hash), undefined)))
+    )
+  }
+
+  const settle = (which: string, block: FoundBlock, basis: Basis | undefined) =>
+    Effect.gen(function* () {
       const isSettled = yield* ledger.transact(
         Effect.gen(function* () {
           const id = yield* ledger.books.addBlock(block)
@@ -59,24 +85,16 @@ export const makeBlockRecorder = (
           if (basis === undefined) return false
           const { payments, settlement, windowWork } = yield* computeSettlement(ledger.sql, block, policy, basis)
           if (!makesPayments(block.outputs, payments)) return false
-          yield* ledger.books.settle(id, settlement, { policy, basis, windowWork, at })
+          yield* ledger.books.settle(id, settlement, { policy, basis, windowWork, at: block.at })
           return true
         })
       )
       yield* whenRecorded
       if (isSettled) return
       yield* Effect.logError(
-        `Block ${block.height}, ${hashToDisplay(block.hash)}, has a coinbase that the ledger did not plan: it is recorded without ` +
-          `a settlement; sluice ledger audit shows it`
+        `${which} has a coinbase that the ledger did not plan: it is recorded without a settlement; sluice ledger audit shows it`
       )
-    }).pipe(
-      Effect.catch((error) =>
-        Effect.logError(
-          `Block ${found.job.height}, ${hashToDisplay(found.hash)}, is not in the ledger: ${named(error).message}`
-        )
-      ),
-      Effect.ensuring(Effect.suspend(() => Deferred.succeed(isRecorded(found.hash), undefined)))
-    )
+    })
 
   const record: ShareSink["record"] = (shares) => {
     const blocks = shares.filter(({ isBlock }) => isBlock)
@@ -105,7 +123,7 @@ export const makeBlockRecorder = (
       }
     }
   }
-}
+})
 
 const blockOf = (share: SourceShare, at: number, networkWork: bigint): Effect.Effect<FoundBlock, LedgerError> => {
   const { extranonce, hash, job, userIdentity, worker } = share

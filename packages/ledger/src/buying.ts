@@ -149,12 +149,12 @@ export const makeBuying = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   let followed = networkWork
   const calls: LedgerPayoutsCalls = {
-    ...makeBlockRecorder(ledger, {
+    ...(yield* makeBlockRecorder(ledger, {
       policy,
       basisOf: () => ({ lastSeq: ledger.lastSeq(), lastEntry: books.lastEntry, minimum: 0n, bytes: 0 }),
       networkWork: () => networkWork ?? 0n,
       recorded: checkReserve
-    }),
+    })),
     plan: () => undefined,
     // What is to be bought next. It has no users until then.
     window: {

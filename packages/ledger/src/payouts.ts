@@ -179,7 +179,7 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions & { read
       ? plans.get(planKey(block.outputs))
       : { lastSeq: tracker.last, lastEntry: ledger.books.lastEntry, minimum: 0n, bytes: 0 }
 
-  const recorder = makeBlockRecorder(ledger, {
+  const recorder = yield* makeBlockRecorder(ledger, {
     policy,
     basisOf,
     networkWork: () => tracker.networkWork ?? 0n,

@@ -1,15 +1,19 @@
-/** The order of a block and its share in the ledger. */
+/** How blocks come into the ledger: before their shares, and however long it cannot be written. */
 import { assert, it } from "@effect/vitest"
-import type { SourceShare } from "@sluice/channels"
+import { coinbaseTags } from "@sluice/bitcoin"
+import { jobFromTemplate, type SourceShare } from "@sluice/channels"
 import { acceptedShare } from "@sluice/testing/accepted-share"
-import { Effect, Fiber, Layer, Logger } from "effect"
+import { bytes, futureTemplate } from "@sluice/testing/templates"
+import { Effect, Fiber, Layer, Logger, Result } from "effect"
 import { TestClock } from "effect/testing"
-import { Ledger, LedgerPayouts } from "../src/index.ts"
+import { behind, freshFile } from "./databases.ts"
+import { Ledger, LedgerPayouts, type LedgerOptions } from "../src/index.ts"
 
-const layer = LedgerPayouts.layer({
-  policy: { version: 1, scheme: "pplns", window: 2_000, fee: 0 },
-  pool: { coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080" }
-}).pipe(Layer.provideMerge(Ledger.layer({ file: ":memory:", commitInterval: 1 })))
+const layerOf = (options: LedgerOptions) =>
+  LedgerPayouts.layer({
+    policy: { version: 1, scheme: "pplns", window: 2_000, fee: 0 },
+    pool: { coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080" }
+  }).pipe(Layer.provideMerge(Ledger.layer({ commitInterval: 1, ...options })))
 
 it.effect("a block's share waits for the block to be dealt with, and not for its patience to end", () =>
   Effect.gen(function* () {
@@ -25,5 +29,43 @@ it.effect("a block's share waits for the block to be dealt with, and not for its
     yield* TestClock.adjust("100 millis")
     assert.isDefined(recording.pollUnsafe(), "the share still waits")
     yield* Fiber.join(recording)
-  }).pipe(Effect.provide(layer), Effect.provide(Logger.layer([])))
+  }).pipe(Effect.provide(layerOf({ file: ":memory:" })), Effect.provide(Logger.layer([])))
+)
+
+/** A block whose coinbase pays the pool. */
+const block = Effect.sync(() => {
+  const job = Result.getOrThrow(
+    jobFromTemplate(1, futureTemplate(1), {
+      tags: coinbaseTags("test", ""),
+      extranonceSize: 8,
+      payout: (reward) => [{ value: reward, script: bytes(0x51, 1) }],
+      versionRollingAllowed: true
+    })
+  )
+  return { job, extranonce: bytes(0, 8), hash: bytes(7, 32), userIdentity: "alice" } as unknown as SourceShare
+})
+
+it.live("a block that the ledger cannot take is recorded when it can, and keeps nobody waiting until then", () =>
+  Effect.gen(function* () {
+    const place = { file: yield* freshFile }
+    yield* Effect.gen(function* () {
+      const { record } = yield* LedgerPayouts
+      const { sql } = yield* Ledger
+      const count = Effect.map(sql<{ count: number }>`SELECT count(*) AS count FROM blocks`, ([row]) => row!.count)
+      yield* behind(place, (other) =>
+        other.withTransaction(
+          Effect.andThen(
+            other.takeTurn,
+            Effect.flatMap(block, (found) => record([found]))
+          )
+        )
+      )
+      assert.strictEqual(yield* count, 0)
+      yield* Effect.sleep("100 millis").pipe(
+        Effect.andThen(count),
+        Effect.repeat({ until: (blocks) => blocks === 1 }),
+        Effect.timeout("20 seconds")
+      )
+    }).pipe(Effect.provide(layerOf({ ...place, patience: "300 millis" })))
+  }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 )
