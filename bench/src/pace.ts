@@ -274,13 +274,16 @@ const blockRows = (against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> 
       const swarm = await startSwarm(url, { ...LISTENERS, user: `bench${++users}` })
       await swarm.until(allWork(LISTENERS.connections))
       await sleep(WARM_UP_MS)
+      const blocks: Array<{ readonly p50: number; readonly p99: number }> = []
       for (let block = 0; block < BLOCKS; block++) {
-        if (block === FIRST_BLOCKS) swarm.forget()
+        swarm.forget()
         tell({ _tag: "Block" })
         await sleep(BLOCK_MS)
+        blocks.push(swarm.report().latency.prevHash)
       }
-      const { p50, p99 } = swarm.report().latency.prevHash
-      latencies.push({ name: candidate.name, p50, p99 })
+      // Of all blocks together, the worst one alone would decide the 99 %.
+      const of = (at: "p50" | "p99") => median(blocks.slice(FIRST_BLOCKS).map((block) => block[at]))
+      latencies.push({ name: candidate.name, p50: of("p50"), p99: of("p99") })
       await swarm.stop()
       await server.stop()
     }
