@@ -82,7 +82,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   })
   const recorder = yield* makeRecorder(rules, { projection, throttled, source, now })
   const { record } = recorder
-  const { answerWaiting, isRecording, passChanges, reads, serve, waitingShares } = yield* makeConnections({
+  const { answerWaiting, hurryRecording, passChanges, reads, serve, waitingShares } = yield* makeConnections({
     downstreams,
     rules,
     work,
@@ -199,7 +199,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       yield* listener.stopAccepting
       if (downstreams.size === 0) return
       yield* Effect.logInfo(`Stopping: ${downstreams.size} connections get their last replies`)
-      yield* untilQuiet(reads, () => isRecording() || waitingShares() > 0)
+      yield* untilQuiet(reads, () => hurryRecording() || waitingShares() > 0)
       reconnect()
       yield* Effect.ignore(Effect.timeout(recorder.submitted, SUBMIT_TIMEOUT))
     })

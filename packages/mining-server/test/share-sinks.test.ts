@@ -18,7 +18,7 @@ import {
   type World
 } from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { MiningServer, Payouts, type ShareSink, shareSink, Templates, WorkSource } from "../src/index.ts"
+import { MiningServer, Payouts, Recording, type ShareSink, shareSink, Templates, WorkSource } from "../src/index.ts"
 import { GatedSink, SlowSink } from "./slow-sinks.ts"
 
 /** Runs everything that can run now. */
@@ -503,6 +503,45 @@ describe("a server that stops while shares are recorded", () => {
         assert.deepStrictEqual(recorded, [1, 2])
         yield* client.expect("Reconnect")
         assert.strictEqual((yield* client.ended)._tag, "TransportError")
+      }).pipe(Effect.scoped, Effect.provide(context))
+    })
+  })
+
+  it.live("hurries shares that nothing waits for, and acknowledges them behind Reconnect", () => {
+    let hurries = 0
+    const sink: ShareSink = {
+      record: () => Effect.die("the server prefers recordLater"),
+      recordLater: () => {
+        const recording: Recording = new Recording(() => {
+          hurries++
+          recording.end()
+        })
+        return recording
+      }
+    }
+    return Effect.gen(function* () {
+      const world = tcpWorld({
+        shareSinks: [sink],
+        acknowledgeWithin: "10 seconds",
+        reconnectTo: { host: "other.example", port: 1 }
+      })
+      const { context, stop } = yield* stoppable(world)
+      yield* Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* client.expect("SubmitShares.Success")
+        yield* client.send(miner.mine())
+        // It waits for company.
+        yield* Effect.sleep(50)
+        assert.strictEqual(hurries, 1)
+        const stopped = yield* Effect.forkChild(stop)
+        yield* Effect.sleep(200)
+        assert.strictEqual(hurries, 2)
+        yield* client.expect("Reconnect")
+        assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 1)
+        yield* Fiber.join(stopped)
       }).pipe(Effect.scoped, Effect.provide(context))
     })
   })

@@ -399,8 +399,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   return {
     /** How many parts of reads were answered so far. */
     reads: () => reads,
-    /** Whether a share sink is recording now. */
-    isRecording: () => recording.isRecording,
+    /** Hurries what share sinks record now. Returns whether they do. */
+    hurryRecording: recording.hurry,
     waitingShares,
     answerWaiting,
     passChanges,

@@ -137,8 +137,9 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
       events.filter((event) => event._tag !== "ShareAccepted" || !lost.has(event)),
     /** Whether readers wait until their shares are recorded. */
     isAwaited: recordLater === undefined,
-    /** Whether a share sink is recording now. */
-    get isRecording() {
+    /** Hurries what share sinks record now. Returns whether they do. */
+    hurry: (): boolean => {
+      for (const recording of open.keys()) recording.hurry()
       return open.size > 0
     }
   }
