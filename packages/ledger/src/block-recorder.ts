@@ -13,8 +13,10 @@ import type { Basis, FoundBlock } from "./store/books.ts"
 
 /** How long a share waits for its block, if the source of work is not asked to submit it. */
 const BLOCK_PATIENCE = Duration.seconds(1)
-/** Time between two tries to record a block that the ledger could not take. */
-const RETRY = Duration.seconds(2)
+/** How often it is looked whether the ledger can be written again, for a block that it could not take. */
+const LOOK = Duration.seconds(1)
+/** How often such a block is tried again then. It may be the reason of the failure, which shares of the same commit have too. */
+const TRIES = 3
 /** How many blocks are remembered. */
 const MAX_BLOCKS = 1024
 
@@ -30,7 +32,7 @@ export interface BlockRecorderOptions {
 export interface BlockRecorder {
   /** Records shares in the ledger. A share that is a block is recorded after the block, so the ledger never has it alone. */
   readonly sink: ShareSink
-  /** Records blocks with their settlements. What the ledger cannot take now it gets as soon as it can, and this does not wait for that. */
+  /** Records blocks with their settlements. What the ledger cannot take now it gets when it can be written again, and this does not wait for that. */
   readonly record: (blocks: ReadonlyArray<SourceShare>) => Effect.Effect<void>
 }
 
@@ -52,26 +54,32 @@ export const makeBlockRecorder = Effect.fnUntraced(function* (
 
   const recordOne = (found: SourceShare): Effect.Effect<void> => {
     const which = `Block ${found.job.height}, ${hashToDisplay(found.hash)},`
-    const fails = (error: { readonly message: string }, what: string) =>
+    const fails = (error: { readonly message: string }, what = "") =>
       Effect.logError(`${which} is not in the ledger${what}: ${named(error).message}`)
+    const logInterrupt = Effect.onInterrupt(() =>
+      Effect.logError(`${which} may not be in the ledger, because the pool ends: look with sluice ledger blocks`)
+    )
     return Effect.gen(function* () {
       const at = yield* Clock.currentTimeMillis
       const block = yield* blockOf(found, at, networkWork())
       const settling = settle(which, block, basisOf(block))
+      const later = Effect.sleep(LOOK).pipe(
+        Effect.andThen(ledger.refresh),
+        Effect.retry(Schedule.forever),
+        Effect.andThen(settling),
+        Effect.retry({ times: TRIES - 1 }),
+        Effect.andThen(Effect.logInfo(`${which} is in the ledger now`)),
+        Effect.catch(fails),
+        Effect.catchDefect((defect) => fails({ message: String(defect) })),
+        logInterrupt
+      )
       yield* Effect.catch(settling, (error) => {
-        tryLater(
-          settling.pipe(
-            Effect.delay(RETRY),
-            Effect.retry(Schedule.forever),
-            Effect.andThen(Effect.logInfo(`${which} is in the ledger now`)),
-            Effect.onInterrupt(() => fails(error, ", and the pool ends")),
-            Effect.catch(() => Effect.void)
-          )
-        )
+        tryLater(later)
         return fails(error, " yet")
       })
     }).pipe(
-      Effect.catch((error) => fails(error, "")),
+      Effect.catch(fails),
+      logInterrupt,
       Effect.ensuring(Effect.suspend(() => Deferred.succeed(isRecorded(found.hash), undefined)))
     )
   }
@@ -89,7 +97,7 @@ export const makeBlockRecorder = Effect.fnUntraced(function* (
           return true
         })
       )
-      yield* whenRecorded
+      yield* Effect.catch(whenRecorded, (error) => Effect.logWarning(named(error).message))
       if (isSettled) return
       yield* Effect.logError(
         `${which} has a coinbase that the ledger did not plan: it is recorded without a settlement; sluice ledger audit shows it`

@@ -69,3 +69,21 @@ it.live("a block that the ledger cannot take is recorded when it can, and keeps 
     }).pipe(Effect.provide(layerOf({ ...place, patience: "300 millis" })))
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 )
+
+it.live("a block that is itself what cannot be written is given up after some tries, with a line that says so", () =>
+  Effect.gen(function* () {
+    const place = { file: yield* freshFile }
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => void lines.push(String(message)))
+    yield* Effect.gen(function* () {
+      const { record } = yield* LedgerPayouts
+      const { append, sql } = yield* Ledger
+      yield* sql.unsafe("CREATE TRIGGER no_blocks BEFORE INSERT ON blocks BEGIN SELECT RAISE(ABORT, 'no block'); END")
+      yield* record([yield* block])
+      const isGivenUp = () => lines.some((line) => /is not in the ledger: .*no block/.test(line))
+      yield* Effect.sleep("100 millis").pipe(Effect.repeat({ until: isGivenUp }), Effect.timeout("20 seconds"))
+      assert.strictEqual(lines.filter((line) => line.includes("cannot be written: no block;")).length, 4)
+      yield* append([{ at: 1, user: "alice", worker: "", work: 1n, height: 1, hash: bytes(1, 32), isBlock: false }])
+    }).pipe(Effect.provide(layerOf({ ...place, patience: "100 millis" })), Effect.provide(Logger.layer([logger])))
+  }).pipe(Effect.scoped)
+)
