@@ -11,10 +11,13 @@ export const HEADER = new TextEncoder().encode("sluice spool 1\n")
 /** The length and the checksum before each payload. */
 export const RECORD_HEADER = 8
 
-/** What each payload begins with. */
-const ARRAY = Buffer.from("[[")
+/** What each payload begins and ends with. */
+const BEGIN = Buffer.from("[[")
+const END = Buffer.from("]]")
+/** No text of JavaScript is as long, in bytes. Four characters of a share, read as a length, are more. */
+const MAX_LENGTH = 2 ** 29
 /** The bytes of a record by which `recordPlaces` finds it. */
-export const RECORD_START = RECORD_HEADER + ARRAY.length
+export const RECORD_START = RECORD_HEADER + BEGIN.length
 
 const Shares = Schema.fromJsonString(Schema.Array(Schema.Tuple(shareFields)))
 const decodeShares = Schema.decodeSync(Shares)
@@ -38,18 +41,20 @@ export type Read =
   | { readonly _tag: "Record"; readonly length: number; readonly shares: ReadonlyArray<NewShare> }
   /** More bytes are needed to decide: this many in all. */
   | { readonly _tag: "Short"; readonly length: number }
-  /** The record is not what was written. It has this length by its own account. */
-  | { readonly _tag: "Damaged"; readonly length: number }
+  /** The record is not what was written. It has this length by its own account, and `hasEnd` says that its end is there. */
+  | { readonly _tag: "Damaged"; readonly length: number; readonly hasEnd: boolean }
 
 export const readRecord = (bytes: Uint8Array): Read => {
   if (bytes.length < RECORD_HEADER) return { _tag: "Short", length: RECORD_HEADER }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const length = RECORD_HEADER + view.getUint32(0, true)
   // Zeros are what a file system may leave where a write was cut off.
-  if (length === RECORD_HEADER) return { _tag: "Damaged", length }
+  if (length === RECORD_HEADER) return { _tag: "Damaged", length, hasEnd: false }
   if (bytes.length < length) return { _tag: "Short", length }
   const payload = bytes.subarray(RECORD_HEADER, length)
-  if (crc32(payload) !== view.getUint32(4, true)) return { _tag: "Damaged", length }
+  if (crc32(payload) !== view.getUint32(4, true)) {
+    return { _tag: "Damaged", length, hasEnd: Buffer.compare(payload.subarray(-END.length), END) === 0 }
+  }
   const shares = decodeShares(new TextDecoder().decode(payload)).map(
     ([at, user, worker, work, height, hash, isBlock]): NewShare => ({ at, user, worker, work, height, hash, isBlock })
   )
@@ -60,10 +65,9 @@ export const readRecord = (bytes: Uint8Array): Read => {
 export const recordPlaces = (bytes: Uint8Array, size: number): ReadonlyArray<number> => {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const places: Array<number> = []
-  for (let at = view.indexOf(ARRAY, RECORD_HEADER); at !== -1; at = view.indexOf(ARRAY, at + 1)) {
+  for (let at = view.indexOf(BEGIN, RECORD_HEADER); at !== -1; at = view.indexOf(BEGIN, at + 1)) {
     const place = at - RECORD_HEADER
-    // Text never looks like a length: four of its bytes are a number above 500 million.
-    if (view.readUInt32LE(place) <= size - at) places.push(place)
+    if (view.readUInt32LE(place) <= Math.min(size - at, MAX_LENGTH)) places.push(place)
   }
   return places
 }

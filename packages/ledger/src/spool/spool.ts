@@ -150,7 +150,10 @@ export class Spool {
           continue
         }
         // Only the last record may be damaged: it was not acknowledged. Its length may be what is wrong, so the next one is searched.
-        if (yield* this.#hasRecord(this.#end + 1, size)) return yield* this.#damaged(this.#end)
+        const isFollowed =
+          (read._tag === "Damaged" && read.hasEnd && this.#end + read.length < size) ||
+          (yield* this.#hasRecord(this.#end + 1, size))
+        if (isFollowed) return yield* this.#damaged(this.#end)
         yield* Effect.logWarning(`The spool ${this.file} ends with a record that was not written whole: it is dropped`)
         break
       }
