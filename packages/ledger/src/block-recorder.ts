@@ -17,7 +17,7 @@ const BLOCK_PATIENCE = Duration.seconds(1)
 const LOOK = Duration.seconds(1)
 /** How often such a block is tried again then. It may be the reason of the failure, which shares of the same commit have too. */
 const TRIES = 3
-/** How many blocks are remembered. */
+/** How many blocks are remembered, and how many wait for the ledger at most. */
 const MAX_BLOCKS = 1024
 
 export interface BlockRecorderOptions {
@@ -40,7 +40,8 @@ export const makeBlockRecorder = Effect.fnUntraced(function* (
   ledger: LedgerCalls,
   { basisOf, networkWork, policy, recorded: whenRecorded }: BlockRecorderOptions
 ): Effect.fn.Return<BlockRecorder, never, Scope.Scope> {
-  const tryLater = yield* FiberSet.makeRuntime<never, void>()
+  const late = yield* FiberSet.make<void>()
+  const tryLater = yield* FiberSet.runtime(late)()
   const named = ledgerError(ledger.name)
   /** Blocks that are being recorded, or that shares wait for, by hash in hex. */
   const recorded = new Map<string, Deferred.Deferred<void>>()
@@ -73,10 +74,13 @@ export const makeBlockRecorder = Effect.fnUntraced(function* (
         Effect.catchDefect((defect) => fails({ message: String(defect) })),
         logInterrupt
       )
-      yield* Effect.catch(settling, (error) => {
-        tryLater(later)
-        return fails(error, " yet")
-      })
+      yield* Effect.catch(settling, (error) =>
+        Effect.gen(function* () {
+          if ((yield* FiberSet.size(late)) >= MAX_BLOCKS) return yield* fails(error)
+          tryLater(later)
+          yield* fails(error, " yet")
+        })
+      )
     }).pipe(
       Effect.catch(fails),
       logInterrupt,
