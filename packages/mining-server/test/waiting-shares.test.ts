@@ -151,6 +151,25 @@ describe("acknowledgements that wait", () => {
   )
 })
 
+describe("acknowledgements that may wait for less than a second", () => {
+  it.effect(
+    "hurry their sink at once",
+    withSink(
+      (sink) =>
+        Effect.gen(function* () {
+          const { client, miner } = yield* waitingClient
+          yield* sink.commit
+          yield* client.expect("SubmitShares.Success")
+          const before = sink.hurries
+          yield* client.send(miner.mine())
+          yield* settle
+          assert.deepStrictEqual([sink.hurries > before, yield* client.waiting], [true, 0])
+        }),
+      { acknowledgeWithin: "900 millis" }
+    )
+  )
+})
+
 describe("a share that comes alone", () => {
   it.effect(
     "hurries its sink, and new work waits behind its acknowledgement",

@@ -56,6 +56,8 @@ const COUNTED_TOGETHER = 0.005
 const MAX_HELD = 16
 /** The same of all connections together that go on while their shares are recorded. */
 const MAX_LATE = 100_000
+/** Where acknowledgements may wait for less, shares are recorded soon: a sink that nothing hurries may take half of it. */
+const PATIENCE_MS = 1_000
 
 /** The reads, of all connections that go on meanwhile, whose shares are being recorded. */
 export interface LateReads {
@@ -279,6 +281,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   waitFor(recording: Recording, since: number): void {
     this.#recordings ??= new Recordings()
     this.#recordings.add(recording, since)
+    if (this.#rules !== undefined && this.#rules.withinMs < PATIENCE_MS) recording.hurry()
   }
 
   /**
