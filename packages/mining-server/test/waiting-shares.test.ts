@@ -137,14 +137,13 @@ describe("acknowledgements that wait", () => {
       (sink) =>
         Effect.gen(function* () {
           const { client, miner } = yield* waitingClient
-          assert.strictEqual(sink.hurries, 1)
           yield* sink.commit
           yield* client.expect("SubmitShares.Success")
           yield* client.send(miner.mine())
           yield* TestClock.adjust("400 millis")
-          assert.strictEqual(sink.hurries, 1)
+          assert.strictEqual(sink.hurries, 0)
           yield* TestClock.adjust("600 millis")
-          assert.isAbove(sink.hurries, 1)
+          assert.isAbove(sink.hurries, 0)
         }),
       { acknowledgeWithin: "1 second" }
     )
@@ -171,23 +170,86 @@ describe("acknowledgements that may wait for less than a second", () => {
 })
 
 describe("a share that comes alone", () => {
+  const alone = (
+    name: string,
+    test: (sink: Sink, client: TestClient) => Effect.Effect<void, unknown, World | Scope.Scope>
+  ) =>
+    it.effect(
+      name,
+      withSink(
+        (sink) =>
+          Effect.gen(function* () {
+            const { client } = yield* waitingClient
+            assert.deepStrictEqual([sink.hurries, yield* client.waiting], [0, 0])
+            yield* test(sink, client)
+          }),
+        { acknowledgeWithin: "1 second" }
+      )
+    )
+
+  alone("waits for the commit that comes anyway, and is acknowledged with it", (sink, client) =>
+    Effect.gen(function* () {
+      yield* sink.commit
+      yield* client.expect("SubmitShares.Success")
+      assert.strictEqual(sink.hurries, 0)
+    })
+  )
+
+  alone("hurries a sink that does not commit by itself", (sink) =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("1 second")
+      assert.isAbove(sink.hurries, 0)
+    })
+  )
+
+  alone("hurries its sink if new work waits behind it", (sink, client) =>
+    Effect.gen(function* () {
+      yield* newBlock(2)
+      yield* settle
+      assert.deepStrictEqual([sink.hurries > 0, yield* client.waiting], [true, 0])
+      yield* sink.commit
+      yield* client.expect("SubmitShares.Success")
+      yield* client.expect("NewExtendedMiningJob")
+    })
+  )
+
+  alone("hurries its sink if another answer waits behind it", (sink, client) =>
+    Effect.gen(function* () {
+      yield* client.send(openExtended({ requestId: 2 }))
+      yield* settle
+      assert.deepStrictEqual([sink.hurries > 0, yield* client.waiting], [true, 0])
+      yield* sink.commit
+      yield* client.expect("SubmitShares.Success")
+      yield* client.expect("OpenExtendedMiningChannel.Success")
+    })
+  )
+
   it.effect(
-    "hurries its sink, and new work waits behind its acknowledgement",
+    "hurries its sink if its connection ends",
     withSink(
       (sink) =>
         Effect.gen(function* () {
-          const { client } = yield* waitingClient
-          assert.deepStrictEqual([sink.hurries, yield* client.waiting], [1, 0])
-          yield* newBlock(2)
+          yield* Effect.scoped(waitingClient)
           yield* settle
-          assert.strictEqual(yield* client.waiting, 0)
-          yield* sink.commit
-          yield* client.expect("SubmitShares.Success")
-          yield* client.expect("NewExtendedMiningJob")
+          assert.isAbove(sink.hurries, 0)
         }),
       { acknowledgeWithin: "1 second" }
     )
   )
+
+  for (const acknowledgeWithin of ["0 seconds", "900 millis"] as const) {
+    it.effect(
+      `hurries its sink if acknowledgements wait for ${acknowledgeWithin} at most`,
+      withSink(
+        (sink) =>
+          Effect.gen(function* () {
+            yield* waitingClient
+            assert.isAbove(sink.hurries, 0)
+          }),
+        { acknowledgeWithin }
+      )
+    )
+  }
 })
 
 describe("a sink that throws when it is hurried", () => {

@@ -253,7 +253,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstream.reply(some, at)
         if (isLast) countReply(begun, received)
       }
-      told = downstream.answer({ events, replies, since: at, reply })
+      const isPatient = recorded === undefined && downstream.isPatient(events, replies)
+      told = downstream.answer({ events, replies, since: at, reply, isPatient })
     }
     const done = recorded === undefined ? told : Effect.andThen(recorded, told)
     const sent =

@@ -56,7 +56,10 @@ const COUNTED_TOGETHER = 0.005
 const MAX_HELD = 16
 /** The same of all connections together that go on while their shares are recorded. */
 const MAX_LATE = 100_000
-/** Where acknowledgements may wait for less, shares are recorded soon: a sink that nothing hurries may take half of it. */
+/**
+ * Where acknowledgements may wait so long, shares need no commit of their own, also if they come alone: they wait for the next one, which
+ * may take half of it while nothing hurries it.
+ */
 const PATIENCE_MS = 1_000
 
 /** The reads, of all connections that go on meanwhile, whose shares are being recorded. */
@@ -243,10 +246,13 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   #begin(): ServerOutbox {
     this.#catchUp()
+    // What waits behind an acknowledgement hurries it, and it may be recorded at once.
+    if (this.#messages.length > 0 && this.#isHolding) this.#held.hurry()
     if (this.#messages.length > 0 && this.#isHolding) {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
-      const held = { run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
+      const hurry = () => {}
+      const held = { hurry, run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
       this.#keep(held)
     }
     return borrow()
@@ -281,7 +287,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   waitFor(recording: Recording, since: number): void {
     this.#recordings ??= new Recordings()
     this.#recordings.add(recording, since)
-    if (this.#rules !== undefined && this.#rules.withinMs < PATIENCE_MS) recording.hurry()
+    const { withinMs } = this.#rules ?? AT_ONCE
+    if (withinMs > 0 && withinMs < PATIENCE_MS) recording.hurry()
   }
 
   /**
@@ -304,8 +311,17 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
     }
     this.hold(held)
     if (recording.isRecorded) this.release(held)
-    else this.#releaseAfter(recording, held)
+    else this.#releaseAfter(recording, held, step.isPatient === true)
     return Effect.void
+  }
+
+  /**
+   * Whether a step of a read is only about shares that were accepted, and their acknowledgement may wait: then the commit that would come
+   * anyway is soon enough, and shares that come alone do not cost a commit each.
+   */
+  isPatient(events: ReadonlyArray<ChannelEvent>, replies: ReadonlyArray<Mining.ToClient>): boolean {
+    const mayWait = this.#rules !== undefined && this.#rules.withinMs >= PATIENCE_MS
+    return mayWait && events.every(isAccepted) && replies.every(isAcknowledgement)
   }
 
   /** Tells the events of a step whose messages are announcements, behind those of the steps that are held. */
@@ -396,6 +412,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   #keep(held: Held): void {
+    if (this.#held.length > 0 && !this.#isLate) this.#held.hurry()
     if (this.#held === NONE_HELD) this.#held = new HeldQueue()
     this.#held.push(held)
   }
@@ -407,8 +424,8 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   }
 
   /** Releases what is held when its shares are recorded. */
-  #releaseAfter(recording: Recording, held: Held): void {
-    recording.hurry()
+  #releaseAfter(recording: Recording, held: Held, isPatient: boolean): void {
+    if (!isPatient) recording.hurry()
     recording.onEnd((failure) => {
       if (failure !== undefined) return
       try {
@@ -470,6 +487,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
 
   /** Waits until the shares of all reads are recorded. */
   get released(): Effect.Effect<void> {
+    this.#held.hurry()
     return this.#held.length === 0 ? Effect.void : this.#wait(() => this.#held.length === 0)
   }
 
@@ -504,7 +522,10 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.#isHolding) return
+    if (this.#isHolding) {
+      if (this.#messages.length > 0) this.#held.hurry()
+      return
+    }
     if (this.#messages.length > 0) {
       this.#announce(this.#takeMessages())
       // They leave in the same write.
@@ -596,4 +617,6 @@ const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 /** All connections share it while they hold nothing: a look at its length costs nothing then. */
 const NONE_HELD = new HeldQueue()
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
+/** What is acknowledged at once is hurried where it is held. */
+const AT_ONCE = { withinMs: 0 }
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []

@@ -12,6 +12,8 @@ export interface Held {
   isReady: boolean
   /** When it began to wait. */
   readonly since: number
+  /** Something waits behind it: its shares are recorded soon. */
+  hurry(): void
   /** Queues the messages. */
   run(): void
   /** Tells and queues all but accepted shares and their acknowledgements, if recording takes long; `run` does the rest later. */
@@ -26,6 +28,8 @@ export interface Step {
   readonly replies: ReadonlyArray<Mining.ToClient>
   /** When it was, or when the first share came that it acknowledges. */
   readonly since: number
+  /** Whether it may wait until the shares are recorded anyway. */
+  readonly isPatient?: boolean
   /** Queues replies: all at once, or the acknowledgements after the others. `isLast` says that no more of them follow. */
   reply(some: ReadonlyArray<Mining.ToClient>, isLast: boolean): void
 }
@@ -51,6 +55,10 @@ export class HeldStep implements Held {
 
   get since(): number {
     return this.#step.since
+  }
+
+  hurry(): void {
+    this.#recording.hurry()
   }
 
   run(): void {
@@ -95,6 +103,11 @@ export class HeldQueue {
 
   push(held: Held): void {
     this.#all.push(held)
+  }
+
+  /** Something waits behind all of it. */
+  hurry(): void {
+    for (let index = this.#taken; index < this.#all.length; index++) this.#all[index]!.hurry()
   }
 
   /** Removes the first. */

@@ -118,7 +118,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
       const at = now()
       const since = at - LATE_MS
       const [oldest] = open.values()
-      // A sink may wait for ever while nothing hurries it.
+      // Its shares may be patient, but a sink may wait for ever while nothing hurries it.
       for (const { recording, since } of open.values()) if (since <= at - LOOK_MS || since > at) recording.hurry()
       // The clock may have been set back meanwhile.
       if (oldest !== undefined && (oldest.since <= since || oldest.since > at)) {
