@@ -100,8 +100,10 @@ class Batch {
   }
 }
 
-/** Shares that nothing waits for wait for others: for twenty intervals, but not more than these milliseconds or one interval, or until they
- * are enough. Each commit costs half a millisecond of CPU or more, and a share of its own nearly nothing. */
+/**
+ * Shares that nothing waits for wait for others: for twenty intervals, but not more than these milliseconds or one interval, or until they
+ * are enough. A commit costs half a millisecond of CPU or more, however few shares it has.
+ */
 const UNHURRIED = 20
 const UNHURRIED_MS = 400
 const ENOUGH = 1_000

@@ -292,6 +292,19 @@ describe("a client whose shares wait", () => {
     ])
   })
 
+  it("keeps its target while it finds as many as it should", () => {
+    const many = { ...policy, sharesPerMinute: 1_000, maxSharesPerSecond: 1_000, shareBatchSize: 200 }
+    const { downstream, exchange, open } = serving({ after: 200, withinMs: 60_000 }, many)
+    const miner = open((HASH_RATE * 1_000) / 6)
+    const { hashRate } = downstream.machine
+    for (let now = 2_000; now < 62_000; now += 60) {
+      exchange(miner.mine(), now)
+      // Most of the shares since the last review wait at each of these.
+      if (now % 5_000 < 60) downstream.review(now)
+      assert.strictEqual(downstream.machine.hashRate, hashRate)
+    }
+  })
+
   it("does not get easier work when it states a lower hash rate than these have shown", () => {
     const { downstream, exchange, open } = serving(within, policy)
     const miner = open(1_000)

@@ -112,6 +112,17 @@ describe("a share that is recorded after its channel was closed", () => {
   )
 })
 
+/** A client whose first share is acknowledged, and whose second one waits for company. Gives how often the sink was hurried before that. */
+const followed = (sink: Sink) =>
+  Effect.gen(function* () {
+    const { client, miner } = yield* waitingClient
+    yield* sink.commit
+    yield* client.expect("SubmitShares.Success")
+    const { hurries } = sink
+    yield* client.send(miner.mine())
+    return { client, hurries }
+  })
+
 describe("acknowledgements that wait", () => {
   it.effect(
     "leave also if an action of the operator is refused",
@@ -136,10 +147,7 @@ describe("acknowledgements that wait", () => {
     withSink(
       (sink) =>
         Effect.gen(function* () {
-          const { client, miner } = yield* waitingClient
-          yield* sink.commit
-          yield* client.expect("SubmitShares.Success")
-          yield* client.send(miner.mine())
+          yield* followed(sink)
           yield* TestClock.adjust("400 millis")
           assert.strictEqual(sink.hurries, 0)
           yield* TestClock.adjust("600 millis")
@@ -156,13 +164,9 @@ describe("acknowledgements that may wait for less than a second", () => {
     withSink(
       (sink) =>
         Effect.gen(function* () {
-          const { client, miner } = yield* waitingClient
-          yield* sink.commit
-          yield* client.expect("SubmitShares.Success")
-          const before = sink.hurries
-          yield* client.send(miner.mine())
+          const { client, hurries } = yield* followed(sink)
           yield* settle
-          assert.deepStrictEqual([sink.hurries > before, yield* client.waiting], [true, 0])
+          assert.deepStrictEqual([sink.hurries > hurries, yield* client.waiting], [true, 0])
         }),
       { acknowledgeWithin: "900 millis" }
     )
