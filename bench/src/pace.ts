@@ -93,7 +93,7 @@ const bareLoad: Candidate["load"] = async ({ port }, _, { connections, kind, sha
 }
 
 /** The interval at which a swarm submits. */
-const STEP_MS = 5
+const STEP_MS = 1
 const CONNECTED_AT_ONCE = 200
 
 const bareSockets = async (port: number, count: number, onRead = (): void => {}): Promise<ReadonlyArray<Socket>> => {

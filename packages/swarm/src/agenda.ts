@@ -1,4 +1,4 @@
-/** A timer wheel: items sorted by due time, in slots of a few milliseconds. Adding and taking an item takes constant time. */
+/** A timer wheel: items sorted by due time, in slots of `slotMs`. Adding and taking an item takes constant time. */
 export class Agenda<A> {
   readonly #slotMs: number
   readonly #slots = new Map<number, Array<A>>()

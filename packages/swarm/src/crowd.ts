@@ -8,12 +8,12 @@ import { chooseBad } from "./misbehaviour.ts"
 import type { SwarmPlan } from "./options.ts"
 import { Tally } from "./tally.ts"
 
-/** The most headers that one step tries: some milliseconds. */
-const HASHES_PER_STEP = 4000
+/** The most headers that one step tries: about a millisecond. */
+const HASHES_PER_STEP = 1000
 /** The most headers to try for one channel before the next channel has its turn. */
-const HASHES_PER_TURN = 1000
+const HASHES_PER_TURN = 250
 /** The resolution of the agenda, in milliseconds. */
-const SLOT_MS = 5
+const SLOT_MS = 1
 /** A share this much later than due counts as `behind`. */
 const BEHIND_MS = 1000
 
@@ -54,7 +54,7 @@ export class Crowd {
     this.#standInLine(channel)
   }
 
-  /** Submits due shares and searches for others. Gives the members with frames to send. Call it every few milliseconds. */
+  /** Submits due shares and searches for others. Gives the members with frames to send. Call it every millisecond. */
   step(now: number): ReadonlySet<Member> {
     const speakers = new Set<Member>()
     if (!this.#isSubmitting) return speakers
