@@ -74,14 +74,25 @@ const named: typeof groups = {
   monitor: () => import("./monitor.ts")
 }
 
-const { positionals, values: options } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: "boolean", default: false },
-    filter: { type: "string", default: "" },
-    against: { type: "string", multiple: true, default: [] }
+const readOptions = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        json: { type: "boolean", default: false },
+        filter: { type: "string", default: "" },
+        against: { type: "string", multiple: true, default: [] }
+      }
+    })
+  } catch (error) {
+    console.error(
+      `${(error as Error).message}\nUsage: npm run bench -- [GROUP...] [--filter TEXT] [--against COMMAND] [--json]`
+    )
+    process.exit(2)
   }
-})
+}
+
+const { positionals, values: options } = readOptions()
 
 const rounds = { rounds: 8, roundMs: 12 }
 const matches = (group: string, name: string): boolean => `${group} ${name}`.includes(options.filter)

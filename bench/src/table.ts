@@ -4,7 +4,7 @@ import type { Row } from "./case.ts"
 export const formatTable = (rows: ReadonlyArray<Row>): string => {
   const lines = rows.map((row, index) => [
     row.name === rows[index - 1]?.name ? "" : row.name,
-    row.name === rows[index - 1]?.name ? "" : formatValue(row.value),
+    row.name === rows[index - 1]?.name && row.value === rows[index - 1]!.value ? "" : formatValue(row.value),
     row.unit,
     row.baseline,
     formatValue(row.baselineValue),
