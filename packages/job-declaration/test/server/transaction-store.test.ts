@@ -22,6 +22,20 @@ const operation = fc.record({
 })
 
 describe("TransactionStore", () => {
+  it("keeps a transaction that declarations name very often until the last of them lets it go", () => {
+    const store = new TransactionStore(1)
+    const holds = 4 * 16_666
+    const slot = store.enterMempool(transaction(1, 100))
+    for (let i = 0; i < holds; i++) store.hold(slot)
+    store.leaveMempool(slot)
+    for (let i = 1; i < holds; i++) {
+      store.release(slot)
+      if (store.count !== 1) assert.fail(`it is gone after ${i} of ${holds} releases`)
+    }
+    store.release(slot)
+    assert.strictEqual(store.count, 0)
+  })
+
   it("has each transaction for as long as the mempool or a job holds it, with its own bytes", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 200 }), fc.integer(), (operations, seed) => {

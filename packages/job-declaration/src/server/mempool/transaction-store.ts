@@ -23,8 +23,11 @@ export class TransactionStore {
   #strippedSize = new Uint32Array(0)
   /** Signature operations, not their cost. */
   #sigops = new Uint16Array(0)
-  /** Twice the number of jobs, plus one for the mempool. 0 is a free slot. */
-  #holds = new Uint16Array(0)
+  /**
+   * Twice the number of holds of jobs, plus one for the mempool. 0 is a free slot. A declaration may name a transaction as often as it
+   * has positions, so 16 bits are too few.
+   */
+  #holds = new Uint32Array(0)
   /** Satoshis; `UNKNOWN_FEE` if the node has not said it. Empty if it has said none. */
   #fee = new Uint32Array(0)
   readonly #free: Array<number> = []
@@ -282,7 +285,7 @@ export class TransactionStore {
     this.#place = grown(this.#place, new Uint32Array(slots))
     this.#strippedSize = grown(this.#strippedSize, new Uint32Array(slots))
     this.#sigops = grown(this.#sigops, new Uint16Array(slots))
-    this.#holds = grown(this.#holds, new Uint16Array(slots))
+    this.#holds = grown(this.#holds, new Uint32Array(slots))
     if (this.#fee.length > 0) this.#fee = grown(this.#fee, new Uint32Array(slots).fill(UNKNOWN_FEE))
   }
 }
