@@ -19,6 +19,7 @@ export {
   u256FromBytes,
   u256ToBytes
 } from "./difficulty/hash-rate.ts"
+export { HashRateSum } from "./difficulty/hash-rate-sum.ts"
 export { ProvenHashRate } from "./difficulty/proven-hash-rate.ts"
 export { ShownRate, type ShownRates, type ShownWork } from "./difficulty/shown-rate.ts"
 export { Vardiff } from "./difficulty/vardiff.ts"

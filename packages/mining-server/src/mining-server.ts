@@ -5,7 +5,7 @@
  * connections/ serves connections and announces new work, shares/ records events, statistics/ counts. This file puts the parts
  * together and runs the periodic tasks.
  */
-import { ShareValidator } from "@sluice/channels"
+import { HashRateSum, ShareValidator } from "@sluice/channels"
 import { type Endpoint, formatEndpoint, makeThrottledLog, MiningListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
 import { makeAdmission } from "./connections/admission.ts"
@@ -139,8 +139,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
    * source of work.
    */
   const tick = Effect.gen(function* () {
-    let channels = 0
-    let hashRate = 0
+    const sum = new HashRateSum()
     const parts = inParts(downstreams.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
@@ -152,8 +151,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         if (events.length > 0) yield* downstream.tell(events)
         downstream.send()
         const { machine } = downstream
-        channels += machine.channelCount
-        hashRate += machine.hashRate
+        if (source.report !== undefined) machine.addTo(sum, at)
         const { emptySince } = machine
         if (
           canOpen() &&
@@ -166,7 +164,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         }
       }
     }
-    if (source.report !== undefined) yield* source.report({ channels, hashRate })
+    if (source.report !== undefined) yield* source.report({ channels: sum.channels, hashRate: sum.rate })
     yield* follow(watch.review(now()))
   })
 

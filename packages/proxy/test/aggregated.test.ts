@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { openExtended } from "@sluice/testing/pool-client"
+import { ANY_TARGET } from "@sluice/testing/templates"
 import { Effect, Exit, Scope } from "effect"
 import { CHANNEL, ScriptedPool } from "./scripted-pool.ts"
 import { makeWorld, type Script, wait } from "./world.ts"
@@ -98,6 +99,31 @@ describe("an upstream", () => {
       yield* client.close(channelId!)
       yield* wait(15)
       assert.deepStrictEqual(told(), [11.6], "a channel was closed")
+    })
+  )
+
+  it.effect("is not told what a miner states beyond what the shares of all bear out, however often it states it", () =>
+    Effect.gen(function* () {
+      const { pool, world } = yield* start()
+      const honest = yield* world.connect()
+      yield* honest.open("extended")
+      for (let minute = 0; minute < 3; minute++) {
+        yield* wait(60)
+        yield* honest.mine()
+      }
+      const rate = pool.updates.at(-1)!
+      pool.updates.length = 0
+      const claimant = yield* world.connectRaw()
+      const { channelId } = yield* claimant.open(openExtended({ nominalHashRate: 3.8e24 }))
+      for (let minute = 0; minute < 5; minute++) {
+        yield* wait(30)
+        yield* claimant.send({ _tag: "UpdateChannel", channelId, nominalHashRate: 3.8e24, maximumTarget: ANY_TARGET })
+        yield* wait(30)
+        const { accepted } = yield* honest.mine()
+        assert.strictEqual(accepted, 8)
+      }
+      assert.isNotEmpty(pool.updates)
+      for (const told of pool.updates) assert.isTrue(told > rate / 2 && told < rate * 8, `${rate}, then ${told}`)
     })
   )
 

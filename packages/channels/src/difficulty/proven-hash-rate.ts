@@ -42,9 +42,21 @@ export class ProvenHashRate {
    */
   rate(now: number): number {
     this.#decay(now)
+    return this.#proven * this.#hashesPerSecond(now)
+  }
+
+  /** Adds the average rate that the work shows, lucky or not, and its variance. */
+  addTo(sum: { shown: number; variance: number }, now: number): void {
+    this.#decay(now)
+    const perSecond = this.#hashesPerSecond(now)
+    sum.shown += this.#level * perSecond
+    sum.variance += this.#squares * perSecond * perSecond
+  }
+
+  /** Hashes a second for each unit of decayed difficulty. */
+  #hashesPerSecond(now: number): number {
     const ageMs = Math.max(now - this.#startedAt, SHORTEST_MS)
-    const weightMs = this.#timeConstantMs * (1 - Math.exp(-ageMs / this.#timeConstantMs))
-    return (this.#proven * HASHES_PER_DIFFICULTY * 1000) / weightMs
+    return (HASHES_PER_DIFFICULTY * 1000) / (this.#timeConstantMs * (1 - Math.exp(-ageMs / this.#timeConstantMs)))
   }
 
   #decay(now: number): void {

@@ -10,6 +10,7 @@ import { type ForeignMessage, type Mining, printable } from "@sluice/protocol"
 import type { Announcement } from "../jobs/jobs.ts"
 import { CustomChannelJobs } from "../jobs/custom-channel-jobs.ts"
 import type { Channel } from "./channel.ts"
+import type { HashRateSum } from "../difficulty/hash-rate-sum.ts"
 import { type ChannelServerContext, ConnectionState } from "./connection-state.ts"
 import type { ServerOutbox } from "./event.ts"
 import { announce, ownJobChannels, sendFirstJobs } from "./job-messages.ts"
@@ -43,11 +44,9 @@ export class ChannelServer {
     return this.#state.channels.size
   }
 
-  /** The hash rates of the channels together, in hashes a second, as their difficulty assumes them. */
-  get hashRate(): number {
-    let sum = 0
-    for (const { vardiff } of this.#state.channels.values()) sum += vardiff.hashRate
-    return sum
+  /** Adds its channels. */
+  addTo(sum: HashRateSum, now: number): void {
+    for (const channel of this.#state.channels.values()) channel.addTo(sum, now)
   }
 
   /** When the last channel was closed, in milliseconds; 0 if there was never one, `undefined` while there is one. */

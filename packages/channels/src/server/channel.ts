@@ -9,6 +9,7 @@ import { type ActiveJob, type ChannelJobs, GROUP_CHANNEL_ID } from "../jobs/jobs
 import type { SourceChannel } from "../jobs/source-channel.ts"
 import { MerkleRoots } from "../shares/merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
+import type { HashRateSum } from "../difficulty/hash-rate-sum.ts"
 import { ProvenHashRate } from "../difficulty/proven-hash-rate.ts"
 import { ShareSet, ShareSets } from "../shares/share-set.ts"
 import { REMEMBERED_MS, type ShownWork } from "../difficulty/shown-rate.ts"
@@ -167,6 +168,10 @@ export class Channel {
   shownRate(now: number): number {
     const least = now - this.#openedAt < REMEMBERED_MS ? this.#leastHashRate : 0
     return Math.min(Math.max(this.#proven.rate(now), least), this.vardiff.shownRate ?? Infinity)
+  }
+
+  addTo(sum: HashRateSum, now: number): void {
+    sum.add(this.vardiff.hashRate, this.#proven, now)
   }
 
   /** The work to remember when the channel is closed; `undefined` without a share. */

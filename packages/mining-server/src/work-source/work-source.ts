@@ -67,7 +67,7 @@ export interface WorkNews {
 /** The open channels of a server together. */
 export interface DownstreamLoad {
   readonly channels: number
-  /** Hashes a second, as the channels' difficulties assume them. */
+  /** Hashes a second, as the channels' difficulties assume them and their shares bear it out (`HashRateSum`). */
   readonly hashRate: number
 }
 
