@@ -53,8 +53,13 @@ interface Declarator {
   /** Where it is connected, or will be the next time. */
   server: ServerAddress
   client: DeclarationClient | undefined
+  /** Since when it has been away as its Reconnect announced: jobs that the pool knows stay good, so miners stay for a while. */
+  movingSince: number | undefined
   readonly tally: DeclarationTally
 }
+
+/** How long a declarator may be away after Reconnect. */
+const MOVE_TIMEOUT_MS = 10_000
 
 export class DeclaredMachine extends UpstreamMachine {
   readonly #options: DeclaredMachineOptions
@@ -129,7 +134,8 @@ export class DeclaredMachine extends UpstreamMachine {
     client?.end(new DeclarationFault({ reason: "disconnected", message: reason }))
     const session = this.#declared(index)
     session?.detach()
-    if (session !== undefined) this.deliver(session, session.unwell(`its declarator is lost: ${reason}`), now)
+    if (session === undefined || declarator.movingSince !== undefined) return
+    this.deliver(session, session.unwell(`its declarator is lost: ${reason}`), now)
   }
 
   /** The declarator could not be reached where Reconnect sent the proxy: the next attempt is at the configured address. */
@@ -176,7 +182,14 @@ export class DeclaredMachine extends UpstreamMachine {
   override tick(now: number): void {
     const own = this.#own
     for (const [index, declarator] of own.declarators.entries()) {
-      if (declarator?.client !== undefined) this.#declaratorSaid(index, declarator.client.tick(now), now)
+      if (declarator === undefined) continue
+      if (declarator.client !== undefined) this.#declaratorSaid(index, declarator.client.tick(now), now)
+      if (declarator.movingSince === undefined || now - declarator.movingSince < MOVE_TIMEOUT_MS) continue
+      declarator.movingSince = undefined
+      if (declarator.client !== undefined) continue
+      const session = this.#declared(index)
+      const message = `its declarator is not back ${MOVE_TIMEOUT_MS / 1000} s after its Reconnect`
+      if (session !== undefined) this.deliver(session, session.unwell(message), now)
     }
     this.#change(own.templates.review(now), now)
     for (const session of this.#sessions()) this.deliver(session, session.tick(now), now)
@@ -220,7 +233,7 @@ export class DeclaredMachine extends UpstreamMachine {
       if (session !== undefined) this.deliver(session, session.declaratorSaid(event, now), now)
       if (event._tag !== "Failed") continue
       this.#own.events.push({ _tag: "DeclaratorFailed", index, fault: event.fault })
-      if (session !== undefined)
+      if (session !== undefined && event.fault.reason !== "reconnect")
         this.deliver(session, session.unwell(`its declarator failed: ${event.fault.message}`), now)
     }
   }
@@ -230,6 +243,7 @@ export class DeclaredMachine extends UpstreamMachine {
     const to = redirected(declarator.server, host, port)
     if (to === undefined) return
     declarator.server = to
+    declarator.movingSince ??= now
     this.failDeclarator(index, "reconnect", `it asked the proxy to connect to ${to.host}:${to.port} (Reconnect)`, now)
   }
 
@@ -274,7 +288,13 @@ class Own {
     this.declarators = upstreams.map(({ declarator }) =>
       declarator === undefined
         ? undefined
-        : { configured: declarator, server: declarator, client: undefined, tally: new DeclarationTally() }
+        : {
+            configured: declarator,
+            server: declarator,
+            client: undefined,
+            movingSince: undefined,
+            tally: new DeclarationTally()
+          }
     )
     this.solo = solo === undefined ? undefined : upstreams.length
     const own = ownOutputs(0n)

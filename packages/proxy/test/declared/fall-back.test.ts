@@ -146,6 +146,32 @@ describe("a proxy of two pairs of pool and declarator, a pool and solo mining", 
     })
   )
 
+  it.effect("stays with a pair whose declarator asks to connect again, for as long as that may take", () =>
+    Effect.gen(function* () {
+      const world = yield* makeScripted({ declared: 2 })
+      yield* world.newBlock()
+      yield* miner(world)
+      const [{ declarator }] = world.pairs as [(typeof world.pairs)[0]]
+      const reconnect = { _tag: "Reconnect", newHost: "", newPort: 0 } as const
+      yield* declarator.say(reconnect)
+      yield* settled
+      assert.strictEqual(yield* world.active, 0)
+      yield* wait(5)
+      assert.isTrue((yield* world.declarations)[0]!.isDeclaratorConnected)
+      yield* world.newBlock()
+      yield* wait(60)
+      assert.strictEqual(yield* world.active, 0)
+      // It does not come back.
+      yield* declarator.say(reconnect)
+      yield* declarator.kill
+      yield* wait(8)
+      assert.strictEqual(yield* world.active, 0)
+      yield* wait(4)
+      assert.strictEqual(yield* world.active, 1)
+      assert.isTrue(world.log.some((line) => line.includes("is not back 10 s after its Reconnect")))
+    })
+  )
+
   it.effect("leaves a pair when the connection to its pool or its declarator is lost", () =>
     Effect.gen(function* () {
       for (const lose of ["pool", "declarator"] as const) {
