@@ -2,7 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { type ChannelClient, settle } from "@sluice/testing/channel-client"
+import { openExtended } from "@sluice/testing/pool-client"
+import { ANY_TARGET } from "@sluice/testing/templates"
 import { Effect } from "effect"
+import { ScriptedPool } from "./scripted-pool.ts"
 import { makeWorld, wait } from "./world.ts"
 
 const perMiner = { mode: "per-miner" } as const
@@ -22,6 +25,61 @@ const mine = Effect.fnUntraced(function* (client: ChannelClient) {
 const all = { limit: 10, offset: 0 }
 
 describe("a proxy with a channel upstream for each miner", () => {
+  it.effect("passes on the first update of a channel at once, and of others in a second the last one", () =>
+    Effect.gen(function* () {
+      const pool = new ScriptedPool()
+      pool.makeFuture()
+      pool.makeBlock(0)
+      const world = yield* makeWorld([1], perMiner)
+      yield* world.startScripted(1, pool, { behind: () => [] })
+      yield* wait(2)
+      const miner = yield* world.connectRaw()
+      const { channelId } = yield* miner.open(openExtended())
+      yield* wait(2)
+      const update = (nominalHashRate: number) =>
+        miner.send({ _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget: ANY_TARGET })
+      yield* update(3)
+      yield* settle
+      assert.deepStrictEqual(pool.updates, [3])
+      yield* update(4)
+      yield* update(5)
+      yield* settle
+      assert.deepStrictEqual(pool.updates, [3])
+      yield* wait(3)
+      assert.deepStrictEqual(pool.updates, [3, 5])
+      yield* update(6)
+      yield* settle
+      assert.deepStrictEqual(pool.updates, [3, 5, 6])
+    })
+  )
+
+  it.effect("passes on so few updates of a channel that no other miner loses its pool because of them", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld([1], perMiner)
+      const pool = yield* world.startPool(1)
+      yield* pool.newBlock(1)
+      yield* wait(2)
+      const other = yield* world.connect()
+      yield* other.open({ kind: "extended", userIdentity: "other" })
+      const restless = yield* world.connectRaw()
+      const { channelId } = yield* restless.open(openExtended())
+      yield* wait(2)
+      const update = (nominalHashRate: number) =>
+        ({ _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget: ANY_TARGET }) as const
+      for (let second = 0; second < 5; second++) {
+        yield* restless.send(...Array.from({ length: 4_000 }, (_, index) => update(1 + (index % 2) * 1e6)))
+        yield* restless.send(update(2e9))
+        yield* wait(1)
+      }
+      yield* wait(2)
+      assert.deepStrictEqual(yield* mine(other), { accepted: 8, refused: [] })
+      const { users } = yield* pool.service.users(all)
+      assert.strictEqual(users.length, 2)
+      assert.strictEqual((yield* world.upstreams)[0]!.state, "active")
+      assert.isFalse(world.log.some((line) => line.includes("jobs, targets and prefixes a second")))
+    })
+  )
+
   it.effect("opens channels of the same kind and user at the pool, and passes on shares and verdicts", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld([1], perMiner)

@@ -69,6 +69,8 @@ export class MinerChannel implements SourceChannel {
   #prefix = EMPTY
   #told = EMPTY
   #hasForwarded = false
+  /** Updates since the last tick: the upstream answers each, and what it sends is limited for all miners together. */
+  #updates = 0
   readonly #host: MinerChannelHost
 
   constructor(
@@ -194,8 +196,10 @@ export class MinerChannel implements SourceChannel {
     this.#change({ _tag: "Closed", reasonCode })
   }
 
-  /** Closes channels whose miner has gone over to another upstream a while ago. */
+  /** Sends the last update that was held back, and closes channels whose miner has gone over to another upstream a while ago. */
   tick(now: number): void {
+    if (this.#updates > 1) this.#sendUpdate()
+    this.#updates = this.#updates > 1 ? 1 : 0
     for (const { channel, until } of this.#retired) {
       if (now >= until) channel.session.close(channel, "the miner has another upstream")
     }
@@ -208,11 +212,18 @@ export class MinerChannel implements SourceChannel {
     return changes
   }
 
+  /** The first update after a tick reaches the upstream at once; of others the last one does, at the next tick. */
   update(nominalHashRate: number, maxTarget: Uint8Array): void {
     this.nominalHashRate = nominalHashRate
     this.maxTarget = maxTarget.slice()
-    for (const channel of [this.current, this.next]) channel?.session.update(channel, nominalHashRate, this.maxTarget)
+    if (this.#updates++ > 0) return
+    this.#sendUpdate()
     this.#host.wake()
+  }
+
+  #sendUpdate(): void {
+    const { maxTarget, nominalHashRate } = this
+    for (const channel of [this.current, this.next]) channel?.session.update(channel, nominalHashRate, maxTarget)
   }
 
   close(reasonCode: string): void {
