@@ -114,8 +114,10 @@ export const runUpstreams = Effect.fnUntraced(function* (options: ShellOptions) 
         if (link?.isIdle === true) start(link.drain)
         return Effect.void
       }
-      case "Failed":
-        return Effect.asVoid(Deferred.fail(links[event.index]!.failed, event.fault))
+      case "Failed": {
+        const link = links[event.index]
+        return link === undefined ? Effect.void : Effect.asVoid(Deferred.fail(link.failed, event.fault))
+      }
       case "Opened": {
         const isReserve = machine.active !== undefined && machine.active !== event.index
         return Effect.logInfo(`The upstream ${names[event.index]} opened a channel${isReserve ? ", in reserve" : ""}`)

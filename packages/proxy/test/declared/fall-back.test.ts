@@ -230,4 +230,21 @@ describe("a proxy of two pairs of pool and declarator, a pool and solo mining", 
       assert.strictEqual(pair!.pool.shares.length, 16)
     })
   )
+
+  it.effect("keeps its time limits with solo mining when a pool in reserve announces a block that the node lacks", () =>
+    Effect.gen(function* () {
+      const world = yield* makeScripted({ declared: 1, plain: 1 }, { soloAddress: SOLO_ADDRESS })
+      yield* world.newBlock()
+      yield* miner(world)
+      const { pool } = world.pools[0]!
+      yield* world.network.say(pool, pool.makeFuture().message)
+      yield* world.network.say(pool, pool.makeBlock(0).message)
+      // The pool is silent for longer than `idle` afterwards.
+      yield* wait(700)
+      assert.isTrue(
+        world.log.some((line) => line.includes("it has sent no job for 600 s")),
+        world.log.join("\n")
+      )
+    })
+  )
 })
