@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { bytes } from "@sluice/testing/templates"
-import { UpstreamChoice } from "../src/upstream/choice.ts"
+import { type ChoiceOptions, UpstreamChoice } from "../src/upstream/choice.ts"
 import type { PlacedUpstreamJob, UpstreamJob } from "../src/upstream/upstream-job.ts"
 
 const job: UpstreamJob = {
@@ -22,7 +22,8 @@ const work = (prevHash: number, height = 100): PlacedUpstreamJob => ({
   target: bytes(0xff),
   difficulty: 1
 })
-const choice = (count = 2) => new UpstreamChoice({ count, returnAfterMs: 60_000, silenceMs: 90_000, idleMs: 600_000 })
+const choice = (count = 2, options: Partial<ChoiceOptions> = {}) =>
+  new UpstreamChoice({ count, returnAfterMs: 60_000, silenceMs: 90_000, idleMs: 600_000, ...options })
 
 describe("the choice of an upstream", () => {
   it("is the first in the list that has work", () => {
@@ -63,6 +64,20 @@ describe("the choice of an upstream", () => {
     expect(upstreams.choose(300_000)).toEqual({ index: 0, why: "preferred" })
   })
 
+  it("goes back to own jobs whatever height the pool in use claims, and to a pool only when that is not behind", () => {
+    const upstreams = choice(3, { isOwn: (index) => index === 1 })
+    upstreams.failed(0)
+    upstreams.failed(1)
+    upstreams.worked(2, work(2, 60_000), 0)
+    upstreams.choose(0)
+    for (const index of [0, 1]) upstreams.worked(index, work(1, 100), 0)
+    expect(upstreams.choose(60_000)).toEqual({ index: 1, why: "preferred" })
+    upstreams.worked(1, work(3, 101), 61_000)
+    expect(upstreams.choose(61_000)).toBeUndefined()
+    upstreams.worked(0, work(3, 101), 62_000)
+    expect(upstreams.choose(62_000)).toEqual({ index: 0, why: "preferred" })
+  })
+
   it("goes back at once after a planned end", () => {
     const upstreams = choice()
     for (const index of [0, 1]) upstreams.worked(index, work(1), 0)
@@ -86,5 +101,13 @@ describe("the choice of an upstream", () => {
       { index: 0, silentMs: 600_000, newerAt: undefined },
       { index: 1, silentMs: 640_000, newerAt: undefined }
     ])
+  })
+
+  it("never calls an upstream with own jobs silent", () => {
+    const upstreams = choice(2, { isOwn: (index) => index === 0 })
+    for (const index of [0, 1]) upstreams.worked(index, work(1), 0)
+    upstreams.worked(1, work(2), 10_000)
+    expect(upstreams.silent(500_000)).toEqual([])
+    expect(upstreams.silent(610_000).map(({ index }) => index)).toEqual([1])
   })
 })

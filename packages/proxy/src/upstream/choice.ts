@@ -93,12 +93,14 @@ export class UpstreamChoice {
       this.#active = index
       return { index, why: this.#last === undefined ? "first" : this.#last === index ? "again" : "lost" }
     }
+    const { isOwn = () => false } = this.#options
     const current = this.#upstreams[active]!
+    // The proxy's own node knows the height: a pool that claims another one does not hold up the return to own jobs.
     const index = this.#upstreams.findIndex(
       (upstream, index) =>
         index < active &&
         upstream.isWorking &&
-        (upstream.height === 0 || upstream.height >= current.height) &&
+        (upstream.height === 0 || upstream.height >= current.height || (isOwn(index) && !isOwn(active))) &&
         (!upstream.hasFailed || now - upstream.workingSince >= this.#options.returnAfterMs)
     )
     if (index < 0) return undefined
@@ -106,18 +108,18 @@ export class UpstreamChoice {
     return { index, why: "preferred" }
   }
 
-  /** The upstreams that are silent now. */
+  /** The upstreams that are silent now. Those with own jobs never are: another pool's block says nothing about the proxy's node. */
   silent(now: number): ReadonlyArray<Silence> {
+    const { idleMs, isOwn, silenceMs } = this.#options
     return this.#upstreams.flatMap((upstream, index): ReadonlyArray<Silence> => {
       const silentMs = now - upstream.heardAt
-      if (!upstream.isWorking) return []
-      if (silentMs >= this.#options.idleMs && this.#options.isOwn?.(index) !== true)
-        return [{ index, silentMs, newerAt: undefined }]
+      if (!upstream.isWorking || isOwn?.(index) === true) return []
+      if (silentMs >= idleMs) return [{ index, silentMs, newerAt: undefined }]
       const newerAt = this.#upstreams.findIndex(
         (other) =>
           other.isWorking &&
           other.prevHashSince > upstream.heardAt &&
-          now - other.prevHashSince >= this.#options.silenceMs &&
+          now - other.prevHashSince >= silenceMs &&
           Buffer.compare(other.prevHash, upstream.prevHash) !== 0
       )
       return newerAt < 0 ? [] : [{ index, silentMs, newerAt }]

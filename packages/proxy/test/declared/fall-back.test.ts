@@ -247,4 +247,25 @@ describe("a proxy of two pairs of pool and declarator, a pool and solo mining", 
       )
     })
   )
+
+  it.effect("stays with a declared source, and returns to it, while a pool behind it invents blocks", () =>
+    Effect.gen(function* () {
+      const world = yield* makeScripted({ declared: 1, plain: 1 })
+      yield* world.newBlock()
+      yield* miner(world)
+      const [pair] = world.pairs
+      const { pool } = world.pools[0]!
+      pool.height = 60_000
+      yield* world.network.say(pool, pool.makeFuture().message)
+      yield* world.network.say(pool, pool.makeBlock(0).message)
+      yield* wait(100)
+      assert.strictEqual(yield* world.active, 0)
+      pair!.declarator.refusal = () => "invalid-job"
+      yield* world.newBlock()
+      assert.strictEqual(yield* world.active, 1)
+      pair!.declarator.refusal = () => undefined
+      yield* wait(77)
+      assert.strictEqual(yield* world.active, 0)
+    })
+  )
 })
