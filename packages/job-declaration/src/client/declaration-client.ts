@@ -60,7 +60,7 @@ const TOKENS_AHEAD = 2
 const MAX_TOKEN_AGE_MS = 300_000
 const TOKEN_TIMEOUT_MS = 10_000
 const ANSWER_TIMEOUT_MS = 30_000
-/** The most declarations without an answer. Those of an earlier block are given up, and may still be answered. */
+/** The most declarations without an answer that are remembered. */
 const MAX_DECLARATIONS = 4
 /** The most ids of declarations that are remembered: an answer to one of them is no fault, even if it comes late. */
 const MAX_DECLARED_IDS = 1024
@@ -75,6 +75,7 @@ interface Pending {
   readonly transactions: ReadonlyArray<Uint8Array>
   readonly since: number
   questions: number
+  /** Its block has ended: the server need not answer. */
   isGivenUp: boolean
 }
 
@@ -94,6 +95,8 @@ export class DeclarationClient {
   /** The bytes that the outputs of the connection's first token take: no later one may take more (6.4.3). */
   #announcedSize: number | undefined
   readonly #declarations = new Map<number, Pending>()
+  /** Since when the server has answered no declaration of the present block that was sent then or later; Infinity if none waits. */
+  #unansweredSince = Infinity
   /** The ids of the last declarations, answered or not. */
   readonly #declaredIds = new Set<number>()
 
@@ -161,6 +164,7 @@ export class DeclarationClient {
       questions: 0,
       isGivenUp: false
     })
+    this.#unansweredSince = Math.min(this.#unansweredSince, now)
     this.#declaredIds.add(requestId)
     forgetOldest(this.#declarations, MAX_DECLARATIONS)
     forgetOldest(this.#declaredIds, MAX_DECLARED_IDS)
@@ -177,10 +181,10 @@ export class DeclarationClient {
     return requestId
   }
 
-  /** Waits no longer for the answer to a declaration, which may still come. */
-  giveUp(requestId: number): void {
-    const pending = this.#declarations.get(requestId)
-    if (pending !== undefined) pending.isGivenUp = true
+  /** The block of all declarations has ended: waits no longer for answers to them, which may still come. */
+  giveUp(): void {
+    for (const pending of this.#declarations.values()) pending.isGivenUp = true
+    this.#unansweredSince = Infinity
   }
 
   /** Pushes the solution of a job that was declared (6.4.9). */
@@ -210,10 +214,8 @@ export class DeclarationClient {
       this.#fail("no-token", `it has allocated no token within ${tokenTimeoutMs / 1000} s`, events)
       return events
     }
-    for (const { isGivenUp, since } of this.#declarations.values()) {
-      if (isGivenUp || now - since < answerTimeoutMs) continue
+    if (now - this.#unansweredSince >= answerTimeoutMs) {
       this.#fail("no-answer", `it has not answered DeclareMiningJob within ${answerTimeoutMs / 1000} s`, events)
-      return events
     }
     return events
   }
@@ -296,6 +298,12 @@ export class DeclarationClient {
     this.#declarations.delete(requestId)
     if (pending === undefined && !this.#declaredIds.has(requestId)) {
       this.#fail("violation", `${_tag} is for request ${requestId}, which declared no job`, events)
+    }
+    // A server may answer the newest declaration only.
+    if (pending?.isGivenUp === false) {
+      this.#unansweredSince = Math.min(
+        ...[...this.#declarations].map(([id, { isGivenUp, since }]) => (isGivenUp || id < requestId ? Infinity : since))
+      )
     }
     return pending
   }

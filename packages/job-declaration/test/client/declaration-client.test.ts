@@ -92,7 +92,7 @@ describe("a client of Job Declaration", () => {
     allocate()
     allocate()
     const [first, second] = [declare(), declare()]
-    client.giveUp(first)
+    client.giveUp()
     const token = Uint8Array.of(9)
     assert.deepStrictEqual(say({ _tag: "DeclareMiningJob.Success", requestId: second, newMiningJobToken: token }), [
       { _tag: "Declared", requestId: second, token }
@@ -221,10 +221,36 @@ describe("a client of Job Declaration", () => {
     const other = connect({ answerTimeoutMs: 1000 })
     other.allocate()
     other.allocate()
-    const [first] = [other.declare(), other.declare(1, 500)]
-    other.client.giveUp(first)
+    other.declare()
+    other.client.giveUp()
+    other.declare(1, 500)
     assert.deepStrictEqual(other.client.tick(1499), [])
     assert.strictEqual(faultOf(other.client.tick(1500)).reason, "no-answer")
+  })
+
+  it("leaves a server that answers none of many declarations in time", () => {
+    const { allocate, client, declare } = connect({ answerTimeoutMs: 1000 })
+    for (let at = 0; at < 1000; at += 100) {
+      allocate()
+      declare(1, at)
+    }
+    assert.deepStrictEqual(client.tick(999), [])
+    assert.strictEqual(faultOf(client.tick(1000)).reason, "no-answer")
+  })
+
+  it("stays with a server that answers the newest declaration only, or each one late", () => {
+    for (const answered of [2, 1]) {
+      const { allocate, client, declare, say } = connect({ answerTimeoutMs: 1000 })
+      let ids: ReadonlyArray<number> = []
+      for (let at = 0; at < 5000; at += 400) {
+        allocate()
+        ids = [...ids, declare(1, at)].slice(-2)
+        if (ids.length === 2 && (answered === 1 || at % 800 === 0)) {
+          say({ _tag: "DeclareMiningJob.Success", requestId: ids[answered - 1]!, newMiningJobToken: Uint8Array.of(9) })
+        }
+        assert.deepStrictEqual(client.tick(at + 399), [])
+      }
+    }
   })
 
   it("remembers a limited number of declarations", () => {

@@ -17,8 +17,6 @@ export interface DeclaredJob {
   /** It is not declared before this time, in milliseconds. */
   notBefore: number
   retries: number
-  /** Since when servers say that they are on another block. */
-  staleSince: number | undefined
   /** Whether it was declared again because the server had forgotten the token. */
   hasNewToken: boolean
   token: AllocatedToken | undefined
@@ -111,7 +109,6 @@ export class DeclaredJobs {
       stage: "built",
       notBefore: 0,
       retries: 0,
-      staleSince: undefined,
       hasNewToken: false,
       token: undefined,
       requestId: undefined,

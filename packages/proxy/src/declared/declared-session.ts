@@ -77,6 +77,10 @@ export class DeclaredSession implements OwnSession {
   #outputs: AllocatedToken["outputs"] | undefined
   /** Since when the pool has called shares of the present block stale. */
   #staleSharesSince: number | undefined
+  /** Since when servers say that they are on another block, and have taken no job of the present one. */
+  #staleSince: number | undefined
+  /** Since when the pool has answered no SetCustomMiningJob of the present block that was sent then or later; Infinity if none waits. */
+  #unansweredSince = Infinity
   /** A template on the present block that follows when the present job is declared. */
   #deferred: TemplateDistribution.NewTemplate | undefined
   /** Shares in a row that the pool has called too easy. */
@@ -260,14 +264,14 @@ export class DeclaredSession implements OwnSession {
       if (declared?.stage === "refused" && this.#client !== undefined && now - declared.requestedAt >= AGAIN_MS) {
         this.#restart(now)
       }
-      if (declared?.stage === "setting" && now - declared.requestedAt >= ANSWER_TIMEOUT_MS) {
-        this.#refused(declared)
+      if (now - this.#unansweredSince >= ANSWER_TIMEOUT_MS) {
+        for (const waiting of this.#jobs.active()) if (waiting.stage === "setting") this.#refused(waiting)
         this.#fault("job-refused", `it has not answered SetCustomMiningJob within ${ANSWER_TIMEOUT_MS / 1000} s`)
       }
-      const staleSince = this.#staleSharesSince ?? declared?.staleSince
+      const staleSince = this.#staleSharesSince ?? this.#staleSince
       if (staleSince !== undefined && now - staleSince >= STALE_TIMEOUT_MS) {
         this.#staleSharesSince = undefined
-        if (declared !== undefined) declared.staleSince = undefined
+        this.#staleSince = undefined
         this.#unwell(`it has been on another block than the template provider for ${STALE_TIMEOUT_MS / 1000} s`)
       }
     }
@@ -295,6 +299,7 @@ export class DeclaredSession implements OwnSession {
       case "CustomJobAccepted":
         return this.#accepted(event, now)
       case "CustomJobRefused": {
+        this.#answered(event.requestId)
         const declared = this.#jobs.waiting("setting", event.requestId)
         this.#options.tally.refuse(event.errorCode)
         if (declared === undefined || !this.#jobs.isActive(declared) || this.#retry(declared, event.errorCode, now))
@@ -359,11 +364,11 @@ export class DeclaredSession implements OwnSession {
   }
 
   #endBlock(): void {
-    for (const { requestId, stage } of this.#jobs.active()) {
-      if (stage === "declaring") this.#client?.giveUp(requestId!)
-    }
+    this.#client?.giveUp()
     this.#jobs.endBlock()
     this.#deferred = undefined
+    this.#unansweredSince = Infinity
+    this.#staleSince = undefined
     this.#staleSharesSince = undefined
   }
 
@@ -374,7 +379,6 @@ export class DeclaredSession implements OwnSession {
     const { target } = this.#pool.channel!
     const placed = job.placedOn(tip, target)
     const before = this.#jobs.current
-    if (before?.stage === "declaring") this.#client?.giveUp(before.requestId!)
     this.#jobs.start(job, placed, now)
     // A token that was taken for the job before is good for this one.
     if (before?.token !== undefined) {
@@ -413,7 +417,10 @@ export class DeclaredSession implements OwnSession {
     const client = this.#client
     if (declared === undefined || client === undefined || this.fault !== undefined) return
     if (declared.stage === "built") {
-      if (!this.#isInUse && this.#isProven) return
+      if (!this.#isInUse && this.#isProven) {
+        this.#staleSince = undefined
+        return
+      }
       declared.stage = "token"
       if (client.mode === "full-template") this.#needTransactions(declared)
     }
@@ -478,6 +485,16 @@ export class DeclaredSession implements OwnSession {
     })
     declared.requestedAt = now
     declared.stage = "setting"
+    this.#unansweredSince = Math.min(this.#unansweredSince, now)
+  }
+
+  /** The pool has answered a SetCustomMiningJob. It may answer the newest one only. */
+  #answered(answered: number): void {
+    this.#unansweredSince = Infinity
+    for (const { requestedAt, requestId, stage } of this.#jobs.active()) {
+      if (stage !== "setting" || requestId! <= answered) continue
+      this.#unansweredSince = Math.min(this.#unansweredSince, requestedAt)
+    }
   }
 
   #accepted(
@@ -486,10 +503,11 @@ export class DeclaredSession implements OwnSession {
   ): void {
     const declared = this.#jobs.waiting("setting", requestId)
     this.#options.tally.acknowledged++
+    this.#answered(requestId)
     // The pool's coinbase has the prefix that holds now: another job has taken the place of one with the prefix before.
     if (declared === undefined || Buffer.compare(extranoncePrefix, declared.job.channelPrefix) !== 0) return
     declared.stage = "acknowledged"
-    declared.staleSince = undefined
+    if (this.#jobs.isActive(declared)) this.#staleSince = undefined
     declared.poolJobId = jobId
     declared.target = target
     declared.difficulty = creditOf(target, declared.placed.nbits)
@@ -519,7 +537,8 @@ export class DeclaredSession implements OwnSession {
   /** Tries again if the server is on another block, or has forgotten its token. Returns whether it does. */
   #retry(declared: DeclaredJob, errorCode: string, now: number): boolean {
     if (errorCode === STALE_TIP) {
-      declared.staleSince ??= now
+      // The answer may be to a job before the present one, which the servers have taken.
+      if (this.#jobs.current?.stage !== "acknowledged") this.#staleSince ??= now
       declared.notBefore = now + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** declared.retries++)
     } else if (errorCode === INVALID_TOKEN && !declared.hasNewToken) {
       declared.hasNewToken = true

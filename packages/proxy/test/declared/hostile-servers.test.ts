@@ -95,4 +95,51 @@ describe("a proxy leaves a pool, and mines at the next one, if the pool or its d
       assert.isTrue(world.log.some((line) => line.includes("more than 20 messages a second")))
     })
   )
+
+  const unanswering: ReadonlyArray<readonly [name: string, fault: (pair: Pair) => void, seconds: number]> = [
+    ["never answers a declaration", ({ declarator }) => (declarator.refusal = () => ""), 25],
+    ["never answers one of many declarations", ({ declarator }) => (declarator.refusal = () => ""), 3],
+    ["never answers SetCustomMiningJob", ({ pool }) => (pool.refusal = () => ""), 9],
+    ["says stale-chain-tip for ever", ({ declarator }) => (declarator.refusal = () => "stale-chain-tip"), 30],
+    ["says stale-chain-tip for ever about jobs", ({ pool }) => (pool.refusal = () => "stale-chain-tip"), 30]
+  ]
+  for (const [name, fault, seconds] of unanswering) {
+    it.effect(`${name}, also while there is a better template every ${seconds} s`, () =>
+      Effect.gen(function* () {
+        const world = yield* makeScripted({ declared: 2 })
+        yield* world.newBlock()
+        yield* miner(world)
+        fault(world.pairs[0]!)
+        yield* world.newBlock()
+        for (let at = 0; at < 70; at += seconds) {
+          yield* wait(seconds)
+          yield* world.newTemplate()
+        }
+        assert.strictEqual(yield* world.active, 1)
+      })
+    )
+  }
+
+  it.effect("but stays with a pair that answers late, or only about the newest job", () =>
+    Effect.gen(function* () {
+      for (const isLate of [true, false]) {
+        const world = yield* makeScripted({ declared: 2 })
+        yield* world.newBlock()
+        yield* miner(world)
+        const { declarator } = world.pairs[0]!
+        declarator.refusal = () => ""
+        yield* world.newBlock()
+        for (let template = 0; template < 12; template++) {
+          yield* wait(14)
+          const waiting = declarator.declared.at(-1)!
+          yield* world.newTemplate()
+          declarator.refusal = () => undefined
+          yield* declarator.say(...declarator.decide(isLate ? waiting : declarator.declared.at(-1)!))
+          declarator.refusal = () => ""
+          yield* settled
+          assert.strictEqual(yield* world.active, 0)
+        }
+      }
+    })
+  )
 })
