@@ -35,7 +35,7 @@ export interface DeclaredSessionOptions {
   /** How many bytes of the pool's outputs the present templates have room for. */
   readonly room: () => number
   /** Asks for the transactions of a template: `transactionsCame` is called when they are in `templates`. */
-  readonly needTransactions: (templateId: bigint) => void
+  readonly needTransactions: (template: TemplateDistribution.NewTemplate) => void
   /** A template makes no coinbase. */
   readonly unusable: (templateId: bigint, reason: string) => void
   readonly templates: OwnTemplates
@@ -449,13 +449,12 @@ export class DeclaredSession implements OwnSession {
 
   #needTransactions({ job }: DeclaredJob): void {
     const { needTransactions, templates } = this.#options
-    const { templateId } = job.template
-    if (templates.transactionsOf(templateId) === undefined) needTransactions(templateId)
+    if (templates.transactionsOf(job.template) === undefined) needTransactions(job.template)
   }
 
   #declare(declared: DeclaredJob, client: DeclarationClient, now: number): void {
     const { coinbase, template, version } = declared.job
-    const known = this.#options.templates.transactionsOf(template.templateId)
+    const known = this.#options.templates.transactionsOf(template)
     if (known === undefined) return this.#needTransactions(declared)
     const { prefix, suffix } = wholeHalves(coinbase)
     this.#options.tally.declared++

@@ -14,7 +14,7 @@ import {
   WorkSource,
   type PayoutShare
 } from "@sluice/mining-server"
-import { JobDeclaration, Mining } from "@sluice/protocol"
+import { JobDeclaration, Mining, type TemplateDistribution } from "@sluice/protocol"
 import { TemplateSource } from "@sluice/template-provider"
 import {
   type Connection,
@@ -111,7 +111,7 @@ const make = Effect.fnUntraced(function* (given: DeclaredOptions) {
       case "Constrain":
         return templates.constrain(event.constraints)
       case "NeedTransactions":
-        return Effect.sync(() => shell.start(fetch(event.templateId)))
+        return Effect.sync(() => shell.start(fetch(event.template)))
       case "Unusable":
         return throttled.log(
           "unusable",
@@ -135,20 +135,20 @@ const make = Effect.fnUntraced(function* (given: DeclaredOptions) {
   }
 
   /** Asks the provider for the transactions of a template, until it gives them or says that the template is over. */
-  const fetch = (templateId: bigint): Effect.Effect<void> =>
-    templates.transactions(templateId).pipe(
+  const fetch = (template: TemplateDistribution.NewTemplate): Effect.Effect<void> =>
+    templates.transactions(template.templateId).pipe(
       Effect.map(({ excessData, transactionList }): TemplateTransactions => ({
         transactions: transactionList,
         wtxids: wtxids.of(transactionList),
         excessData
       })),
       Effect.matchEffect({
-        onSuccess: (transactions) => shell.run(() => machine.transactionsReceived(templateId, transactions, now())),
+        onSuccess: (transactions) => shell.run(() => machine.transactionsReceived(template, transactions, now())),
         onFailure: (error) =>
           Effect.gen(function* () {
             yield* throttled.log("transactions", `A job cannot be declared: ${error.message}`, "Warn")
             yield* Effect.sleep(AGAIN)
-            yield* shell.run(() => machine.transactionsReceived(templateId, undefined, now()))
+            yield* shell.run(() => machine.transactionsReceived(template, undefined, now()))
           })
       })
     )

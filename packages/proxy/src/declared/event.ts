@@ -11,7 +11,7 @@ export type OwnEvent =
       readonly isPushed: boolean
     }
   | { readonly _tag: "Constrain"; readonly constraints: CoinbaseConstraints }
-  | { readonly _tag: "NeedTransactions"; readonly templateId: bigint }
+  | { readonly _tag: "NeedTransactions"; readonly template: TemplateDistribution.NewTemplate }
   | { readonly _tag: "Unusable"; readonly templateId: bigint; readonly reason: string }
   /** Messages for the declarator of a pool. */
   | {

@@ -12,7 +12,7 @@ import {
   DeclarationFault,
   type TokenMode
 } from "@sluice/job-declaration"
-import type { JobDeclaration } from "@sluice/protocol"
+import type { JobDeclaration, TemplateDistribution } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
 import type { ServerAddress } from "@sluice/transport"
 import { redirected } from "../upstream/redirect.ts"
@@ -170,10 +170,14 @@ export class DeclaredMachine extends UpstreamMachine {
   }
 
   /** The transactions of a template, or that there are none to be had now. */
-  transactionsReceived(templateId: bigint, transactions: TemplateTransactions | undefined, now: number): void {
-    this.#own.asked.delete(templateId)
+  transactionsReceived(
+    template: TemplateDistribution.NewTemplate,
+    transactions: TemplateTransactions | undefined,
+    now: number
+  ): void {
+    this.#own.asked.delete(template)
     if (transactions === undefined) return
-    this.#own.templates.setTransactions(templateId, transactions)
+    this.#own.templates.setTransactions(template, transactions)
     for (const session of this.#sessions()) {
       if (session instanceof DeclaredSession) this.deliver(session, session.transactionsCame(now), now)
     }
@@ -270,7 +274,7 @@ class Own {
   readonly solo: number | undefined
   readonly events: Array<OwnEvent> = []
   /** Templates whose transactions were asked for. */
-  readonly asked = new Set<bigint>()
+  readonly asked = new Set<TemplateDistribution.NewTemplate>()
   hasFailed: (index: number) => boolean = () => false
   templatesAwaySince: number | undefined
   templatesLost = false
@@ -310,10 +314,10 @@ class Own {
       tags,
       ownOutputs,
       room: () => this.#room - this.#ownSize,
-      needTransactions: (templateId) => {
-        if (this.asked.has(templateId)) return
-        this.asked.add(templateId)
-        this.events.push({ _tag: "NeedTransactions", templateId })
+      needTransactions: (template) => {
+        if (this.asked.has(template)) return
+        this.asked.add(template)
+        this.events.push({ _tag: "NeedTransactions", template })
       },
       unusable: (templateId, reason) => this.events.push({ _tag: "Unusable", templateId, reason }),
       templates: this.templates,

@@ -41,7 +41,8 @@ const MAX_TRANSACTION_LISTS = 2
 export class OwnTemplates {
   readonly #options: OwnTemplatesOptions
   readonly #futures = new Map<bigint, TemplateDistribution.NewTemplate>()
-  readonly #transactions = new Map<bigint, TemplateTransactions>()
+  /** By the template, not by its id: a provider that restarts begins its ids anew. */
+  readonly #transactions = new Map<TemplateDistribution.NewTemplate, TemplateTransactions>()
   #tip: TemplateDistribution.SetNewPrevHash | undefined
   #current: TemplateDistribution.NewTemplate | undefined
   /** The newest template on the present block, if it is not the current one. */
@@ -105,17 +106,17 @@ export class OwnTemplates {
   }
 
   /** The transactions of a template, if they are known. */
-  transactionsOf(templateId: bigint): TemplateTransactions | undefined {
-    return this.#transactions.get(templateId)
+  transactionsOf(template: TemplateDistribution.NewTemplate): TemplateTransactions | undefined {
+    return this.#transactions.get(template)
   }
 
-  setTransactions(templateId: bigint, transactions: TemplateTransactions): void {
-    this.#transactions.set(templateId, transactions)
+  setTransactions(template: TemplateDistribution.NewTemplate, transactions: TemplateTransactions): void {
+    this.#transactions.set(template, transactions)
     forgetOldest(this.#transactions, MAX_TRANSACTION_LISTS)
   }
 }
 
-const forgetOldest = (entries: Map<bigint, unknown>, limit: number): void => {
+const forgetOldest = <Key>(entries: Map<Key, unknown>, limit: number): void => {
   for (const oldest of entries.keys()) {
     if (entries.size <= limit) return
     entries.delete(oldest)

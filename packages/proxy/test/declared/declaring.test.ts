@@ -5,7 +5,7 @@ import { Effect, Queue } from "effect"
 import { Mining } from "@sluice/protocol"
 import { sha256d } from "@sluice/testing/blocks"
 import { Miner, openExtended } from "@sluice/testing/pool-client"
-import { ANY_TARGET } from "@sluice/testing/templates"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET } from "@sluice/testing/templates"
 import { makeScripted, miner, settled, wait } from "./scripted-world.ts"
 import { script } from "./scripted-declarator.ts"
 
@@ -182,6 +182,29 @@ describe("a proxy that declares its jobs", () => {
       yield* wait(3)
       assert.strictEqual(declarator.declared.length, 1)
       assert.isTrue(world.log.some((line) => line.includes("no transactions of template 1: refused")))
+    })
+  )
+
+  it.effect("declares the transactions of the new template when a provider that restarts uses an id again", () =>
+    Effect.gen(function* () {
+      const world = yield* makeScripted()
+      const { declarator } = world.pairs[0]!
+      const [old, fresh] = [1, 2].map((fill) => new Uint8Array(70).fill(fill))
+      const publish = (block: number) =>
+        world.publish(
+          futureTemplate(1, { merklePath: [bytes(block)] }),
+          newPrevHash(1, { prevHash: bytes(block), target: NO_TARGET, nbits: 0x03000001 })
+        )
+      yield* world.feed.setTransactions(() => [old!])
+      yield* publish(50)
+      yield* world.feed.setState({ _tag: "Disconnected", server: "memory", reason: "test" })
+      yield* world.feed.setState({ _tag: "Connected", server: "memory" })
+      yield* world.feed.setTransactions(() => [fresh!])
+      yield* publish(51)
+      assert.deepStrictEqual(
+        declarator.declared.map(({ wtxidList }) => wtxidList),
+        [[sha256d(old!)], [sha256d(fresh!)]]
+      )
     })
   )
 

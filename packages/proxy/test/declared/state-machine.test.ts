@@ -185,7 +185,7 @@ class Session {
   readonly #pairs: ReadonlyArray<Pair>
   readonly #machine: DeclaredMachine
   readonly #templates = new Map<bigint, Template>()
-  #wanted: Array<bigint> = []
+  #wanted: Array<TemplateDistribution.NewTemplate> = []
   #clientBlock = -1
   #blocks = 0
   readonly #server: ChannelServer
@@ -284,13 +284,13 @@ class Session {
       case "old share":
         return this.#share(kind === "share" ? this.#works.at(-1) : this.#works[n % this.#works.length], n)
       case "transactions": {
-        const [templateId] = this.#wanted.splice(n % Math.max(1, this.#wanted.length), 1)
-        const template = templateId === undefined ? undefined : this.#templates.get(templateId)
+        const [wanted] = this.#wanted.splice(n % Math.max(1, this.#wanted.length), 1)
+        const template = wanted === undefined ? undefined : this.#templates.get(wanted.templateId)
         if (template === undefined) return
         const transactions = template.transactions.map(({ bytes }) => bytes)
         const wtxids = transactions.map(doubleSha256)
         const given = n % 5 === 0 ? undefined : { transactions, wtxids, excessData: new Uint8Array(0) }
-        return this.#run(() => this.#machine.transactionsReceived(templateId!, given, this.#now))
+        return this.#run(() => this.#machine.transactionsReceived(wanted!, given, this.#now))
       }
       case "verdict": {
         const [next] = pair.declarations?.proposals.splice(0, 1) ?? []
@@ -443,7 +443,7 @@ class Session {
   #run(step: () => void): void {
     step()
     for (const event of this.#machine.takeOwnEvents()) {
-      if (event._tag === "NeedTransactions") this.#wanted.push(event.templateId)
+      if (event._tag === "NeedTransactions") this.#wanted.push(event.template)
       if (event._tag === "Solution") {
         const { headerNonce, headerTimestamp, templateId } = event.solution
         const solution = `${templateId}:${headerTimestamp}:${headerNonce}`

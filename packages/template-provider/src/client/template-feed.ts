@@ -18,6 +18,7 @@ export class TemplateFeed extends Context.Service<
     readonly setTransactions: (
       lists: (templateId: bigint) => ReadonlyArray<Uint8Array> | undefined
     ) => Effect.Effect<void>
+    /** `Connected` begins another connection, whose template ids may be those of the one before. */
     readonly setState: (state: TemplateSourceState) => Effect.Effect<void>
   }
 >()("sluice/template-provider/TemplateFeed") {}

@@ -9,7 +9,7 @@ import { TemplateState } from "./template-state.ts"
 
 const make = Effect.gen(function* () {
   const clock = yield* Clock.Clock
-  const templates = new TemplateState()
+  let templates = new TemplateState()
   const relay = yield* makeTemplateRelay(() => templates.replay().map(({ message }) => message))
   const solutions = yield* Queue.unbounded<TemplateDistribution.SubmitSolution>()
   const constraints = yield* Queue.unbounded<CoinbaseConstraints>()
@@ -42,7 +42,11 @@ const make = Effect.gen(function* () {
     solutions,
     constraints,
     setTransactions: (next) => Effect.sync(() => void (lists = next)),
-    setState: (next) => SubscriptionRef.set(state, next)
+    setState: (next) =>
+      Effect.suspend(() => {
+        if (next._tag === "Connected") templates = new TemplateState()
+        return SubscriptionRef.set(state, next)
+      })
   })
   return Context.make(TemplateSource, source).pipe(Context.add(TemplateFeed, feed))
 })
