@@ -202,6 +202,15 @@ export class DeclaredSession implements OwnSession {
     return this.#takeEvents()
   }
 
+  /** The provider has not given the transactions of a template: a better template takes its place. Otherwise it is asked again. */
+  transactionsMissing(template: TemplateDistribution.NewTemplate, now: number): ReadonlyArray<SessionEvent> {
+    const declared = this.#jobs.current
+    const isReplaced = this.#isWaiting && this.#deferred !== undefined && this.#client !== undefined
+    if (declared?.job.template === template && isReplaced) this.#refused(declared)
+    this.#pump(now)
+    return this.#takeEvents()
+  }
+
   /** The pool's declarator is connected. */
   attach(client: DeclarationClient): void {
     this.#client = client

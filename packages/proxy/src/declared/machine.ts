@@ -176,10 +176,12 @@ export class DeclaredMachine extends UpstreamMachine {
     now: number
   ): void {
     this.#own.asked.delete(template)
-    if (transactions === undefined) return
-    this.#own.templates.setTransactions(template, transactions)
+    if (transactions !== undefined) this.#own.templates.setTransactions(template, transactions)
     for (const session of this.#sessions()) {
-      if (session instanceof DeclaredSession) this.deliver(session, session.transactionsCame(now), now)
+      if (!(session instanceof DeclaredSession)) continue
+      const events =
+        transactions === undefined ? session.transactionsMissing(template, now) : session.transactionsCame(now)
+      this.deliver(session, events, now)
     }
   }
 

@@ -185,6 +185,26 @@ describe("a proxy that declares its jobs", () => {
     })
   )
 
+  it.effect("goes on with a better template when the provider does not give the transactions of one", () =>
+    Effect.gen(function* () {
+      const world = yield* makeScripted()
+      const { declarator, pool } = world.pairs[0]!
+      yield* world.feed.setTransactions((templateId) => (templateId === 2n ? undefined : []))
+      yield* world.newBlock()
+      const client = yield* miner(world)
+      yield* world.newTemplate()
+      yield* client.mine()
+      yield* world.newTemplate()
+      yield* wait(3)
+      assert.strictEqual(declarator.declared.length, 2)
+      yield* client.mine()
+      yield* settled
+      assert.strictEqual(pool.shares.length, 8)
+      assert.deepInclude((yield* world.upstreams)[0], { lost: 8, passedOn: 8 })
+      assert.strictEqual((yield* world.declarations)[0]!.kept, 0)
+    })
+  )
+
   it.effect("declares the transactions of the new template when a provider that restarts uses an id again", () =>
     Effect.gen(function* () {
       const world = yield* makeScripted()
