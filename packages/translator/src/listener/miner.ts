@@ -112,6 +112,11 @@ export class Miner {
     this.#wishes = new Wishes(nominalHashRate)
   }
 
+  /** Whether a worker waits for what becomes of another's request for a channel. */
+  get hasWaiting(): boolean {
+    return this.#asked.length > 1
+  }
+
   /** What was agreed with the role above: before the first message of it, and after the miner has `started`. */
   agree(flags: number, extensions: ReadonlyArray<number>): void {
     this.#rollsVersions = (flags & Mining.REQUIRES_FIXED_VERSION) === 0

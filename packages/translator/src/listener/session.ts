@@ -14,7 +14,7 @@ import {
   Translation,
   TransportError
 } from "@sluice/transport"
-import { type Clock, Effect, Stream } from "effect"
+import { type Clock, Effect, Exit, Fiber, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import { NOTHING } from "./channel.ts"
 import type { MinerEvent } from "./event.ts"
@@ -49,8 +49,10 @@ export class Session {
   /** Why the translator ends the connection, if it does. */
   #end: TransportError | undefined
   readonly #interrupt: () => void
-  /** Messages for the role above that came before it was there. */
+  /** Messages for the role above that no read of its own brings: of lines before it was there, or made of its answers. */
   #early: ReadonlyArray<Mining.ToServer> = []
+  /** Wakes the reader for `#early`, while it waits for the miner. */
+  #wake: (() => void) | undefined
 
   /** `interrupt` ends the connection's fiber, which may wait for the miner to send something. */
   constructor(duplex: Duplex, context: SessionContext, interrupt: () => void) {
@@ -118,9 +120,28 @@ export class Session {
   })
 
   get #readSocket(): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
-    return Effect.flatMap(this.#duplex.pull, (chunks) => {
-      const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+    return Effect.flatMap(this.#miner.hasWaiting ? this.#pullUntilWoken : this.#duplex.pull, (chunks) => {
+      const [first] = chunks
+      if (first === undefined) return Effect.succeed([])
+      const bytes = chunks.length === 1 ? first : Buffer.concat(chunks)
       return this.#isWithinRate(bytes) ? this.#lookAtAll(bytes) : this.#lookAtPiece()
+    })
+  }
+
+  /** The next chunks of the socket; none if the role's answer leaves messages for it before they come. */
+  get #pullUntilWoken(): Effect.Effect<ReadonlyArray<Uint8Array>, TransportError> {
+    return Effect.gen({ self: this }, function* () {
+      const pulling = yield* Effect.forkChild(this.#duplex.pull)
+      yield* Effect.callback<void>((resume) => {
+        this.#wake = () => resume(Effect.void)
+        if (this.#early.length > 0) this.#wake()
+        return Effect.sync(pulling.addObserver(this.#wake))
+      })
+      this.#wake = undefined
+      yield* Fiber.interrupt(pulling)
+      // It may have ended just before: its chunks must not be lost.
+      const exit = yield* Fiber.await(pulling)
+      return Exit.hasInterrupts(exit) ? [] : yield* exit
     })
   }
 
@@ -132,17 +153,16 @@ export class Session {
     const deliver = (messages: ReadonlyArray<Mining.ToServer>): Rest<E> =>
       isReadonlyArrayNonEmpty(messages) ? receiver.take(messages) : undefined
     const finish: Effect.Effect<void, E | ConnectionError> = Effect.suspend(() => {
-      if (this.#end === undefined && this.#unread.length === 0 && this.#early.length === 0) return Effect.void
+      const isDone = this.#unread.length === 0 && this.#early.length === 0 && !this.#miner.hasWaiting
+      if (this.#end === undefined && isDone) return Effect.void
       return Effect.flatMap(this.#pull, (messages) => Effect.andThen(receiver.take(messages) ?? Effect.void, finish))
     })
     const take = (bytes: Uint8Array): Rest<E | ConnectionError> => {
       if (this.#end !== undefined || !this.#isWithinRate(bytes)) return finish
       const { messages, rest } = this.#lookAt(bytes)
-      if (rest === undefined) return deliver(messages)
-      return Effect.andThen(
-        rest,
-        Effect.suspend(() => deliver(messages) ?? Effect.void)
-      )
+      if (rest === undefined && !this.#miner.hasWaiting) return deliver(messages)
+      const delivered = Effect.suspend(() => deliver(messages) ?? Effect.void)
+      return Effect.andThen(rest ?? Effect.void, Effect.andThen(delivered, finish))
     }
     return Effect.andThen(finish, each({ take, touch: () => this.#bytes.touch(), above: receiver }))
   }
@@ -211,6 +231,9 @@ export class Session {
       if (message._tag !== "SubmitShares.Success") continue
       this.#bytes.give(message.newSubmitsAcceptedCount * BYTES_OF_SHARE)
     }
+    if (this.#out.messages.length === 0) return
+    this.#early = [...this.#early, ...this.#out.takeMessages()]
+    this.#wake?.()
   }
 
   /** Writes the lines that wait; undefined if there are none. */

@@ -12,6 +12,9 @@ import { Translator } from "../../src/index.ts"
 import { AUTHORIZE, SUBSCRIBE, V1Miner } from "./v1-miner.ts"
 import { v1World } from "./worlds.ts"
 
+const refuseUser = (identity: string) => (identity === "bad" ? ("unknown-user" as const) : undefined)
+const REFUSED_FIRST = [SUBSCRIBE, { ...AUTHORIZE, params: ["bad", "x"] }, { ...AUTHORIZE, id: 3 }]
+
 const logger = (lines: Array<string>) => Logger.make(({ message }) => void lines.push(String(message)))
 
 describe("a pool with V1 miners", () => {
@@ -48,6 +51,17 @@ describe("a pool with V1 miners", () => {
       expect(yield* miner.submit(stale)).toMatchObject({ error: [21, "Stale share", null] })
       expect(yield* miner.submit(miner.state.mine())).toMatchObject({ result: true })
     }).pipe(Effect.provide(v1World()))
+  )
+
+  it.effect("opens the channel of a worker whose connection named one before that the pool refuses", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const miner = yield* V1Miner.connect()
+      yield* miner.send(...REFUSED_FIRST)
+      expect(yield* miner.until(3)).toMatchObject({ result: true })
+      yield* miner.until("mining.notify")
+      expect(yield* miner.submit(miner.state.mine())).toMatchObject({ result: true })
+    }).pipe(Effect.provide(v1World({ policy: { refuseUser } })))
   )
 
   it.effect("forgets a miner that goes", () =>
@@ -107,7 +121,6 @@ describe("a pool with V1 miners", () => {
 
 describe("what an operator reads", () => {
   const lines: Array<string> = []
-  const refuseUser = (identity: string) => (identity === "bad" ? ("unknown-user" as const) : undefined)
   layer(v1World({ policy: { refuseUser } as never }, {}, logger(lines)))((it) => {
     it.effect("names the miner, what it did and why that was refused", () =>
       Effect.gen(function* () {

@@ -23,9 +23,11 @@ const provider = TemplateProvider.layer().pipe(
   Layer.provideMerge(DevNode.layerInMemory({ bits: BITS }))
 )
 
+const refuseUser = (identity: string) => (identity === "bad" ? ("unknown-user" as const) : undefined)
+
 const pool = Layer.unwrap(
   Effect.map(TemplateProvider, ({ address }) =>
-    Pool.layer({ coinbaseAddress: COINBASE_ADDRESS, policy: { minHashRate: 1 } }).pipe(
+    Pool.layer({ coinbaseAddress: COINBASE_ADDRESS, policy: { minHashRate: 1, refuseUser } }).pipe(
       Layer.provide(TemplateClient.layer({ servers: [{ ...address, security: { _tag: "plain" } }] })),
       Layer.provide(Setup.client(TemplateDialer)),
       Layer.provide(Plain.dialer),
@@ -35,6 +37,8 @@ const pool = Layer.unwrap(
     )
   )
 )
+
+const world = pool.pipe(Layer.provideMerge(provider), Layer.provideMerge(Tcp.dialer), Layer.provide(Logger.layer([])))
 
 it.live.each([
   ["subscribes first, as cgminer does", [[SUBSCRIBE], [AUTHORIZE]]],
@@ -65,10 +69,16 @@ it.live.each([
     expect(yield* Fiber.join(accepted)).toHaveLength(BLOCKS)
     // A stale share may be one of the blocks.
     expect(found).toBeGreaterThan(0)
-  }).pipe(
-    Effect.provide(
-      pool.pipe(Layer.provideMerge(provider), Layer.provideMerge(Tcp.dialer), Layer.provide(Logger.layer([])))
-    ),
-    Effect.timeout("50 seconds")
-  )
+  }).pipe(Effect.provide(world), Effect.timeout("50 seconds"))
+)
+
+it.live("a worker gets its channel if its connection named one before that the pool refuses", () =>
+  Effect.gen(function* () {
+    const { address } = yield* Pool
+    const miner = yield* V1Miner.connect(address)
+    yield* miner.send(SUBSCRIBE, { ...AUTHORIZE, params: ["bad", "x"] }, { ...AUTHORIZE, id: 3 })
+    expect(yield* miner.until(3)).toMatchObject({ result: true })
+    yield* miner.until("mining.notify")
+    for (let i = 0; i < 3; i++) yield* miner.submit(miner.state.mine())
+  }).pipe(Effect.provide(world), Effect.timeout("10 seconds"))
 )
