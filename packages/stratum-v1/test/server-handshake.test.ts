@@ -190,6 +190,40 @@ describe("what a miner asks", () => {
     expect(miner.server.understandsExtranonce).toBe(true)
   })
 
+  it.each([
+    ["minimum-difficulty.value", 0, true],
+    ["minimum-difficulty.value", -1, false],
+    ["minimum-difficulty.value", "much", false],
+    ["info.hw-version", {}, true],
+    ["version-rolling.min-bit-count", "few", true]
+  ])("with %s %j costs no other extension", (key, value, grantsMinimum) => {
+    const miner = new Miner()
+    const options = { "version-rolling.mask": "1fffe000", "minimum-difficulty.value": 1, [key]: value }
+    const params = [["minimum-difficulty", "version-rolling"], options]
+    miner.send(JSON.stringify({ id: 3, method: "mining.configure", params }))
+    expect(miner.heard()).toEqual([
+      {
+        id: 3,
+        result: {
+          "version-rolling": true,
+          "version-rolling.mask": "1fffe000",
+          "minimum-difficulty": grantsMinimum
+        },
+        error: null
+      }
+    ])
+    const isMinimum = key !== "minimum-difficulty.value"
+    expect(miner.of("Configured")[0]!.minimumDifficulty).toBe(isMinimum ? 1 : undefined)
+  })
+
+  it("to roll versions with a mask that cannot be read is refused, and only that", () => {
+    const miner = new Miner()
+    miner.send(
+      '{"id":3,"method":"mining.configure","params":[["version-rolling","subscribe-extranonce"],{"version-rolling.mask":"all"}]}'
+    )
+    expect(miner.heard()[0]!.result).toEqual({ "version-rolling": false, "subscribe-extranonce": true })
+  })
+
   it("is told to the layer above as a difficulty or a target", () => {
     const miner = new Miner()
     miner.send(SUGGEST, `{"id":5,"method":"mining.suggest_target","params":["${"00".repeat(31)}01"]}`)

@@ -1,17 +1,18 @@
 /** What mining.configure asks for and what the pool grants, extension by extension (BIP310). */
-import { Bool, Difficulty, HexU32, integer, record, Text } from "./field.ts"
+import { Bool, HexU32, ignorable, integer, MinimumDifficulty, orElse, record, Text } from "./field.ts"
 
 export const VERSION_ROLLING = "version-rolling"
 export const MINIMUM_DIFFICULTY = "minimum-difficulty"
 export const SUBSCRIBE_EXTRANONCE = "subscribe-extranonce"
 
+/** An option that cannot be read costs at most its own extension: a mask that cannot is one without bits. */
 export const ConfigureOptions = record("object of options", {
-  versionRollingMask: { key: "version-rolling.mask", field: HexU32 },
-  versionRollingMinBitCount: { key: "version-rolling.min-bit-count", field: integer(32) },
-  minimumDifficulty: { key: "minimum-difficulty.value", field: Difficulty },
-  hardwareVersion: { key: "info.hw-version", field: Text },
-  softwareVersion: { key: "info.sw-version", field: Text },
-  hardwareId: { key: "info.hw-id", field: Text }
+  versionRollingMask: { key: "version-rolling.mask", field: orElse(HexU32, 0) },
+  versionRollingMinBitCount: { key: "version-rolling.min-bit-count", field: ignorable(integer(32)) },
+  minimumDifficulty: { key: "minimum-difficulty.value", field: ignorable(MinimumDifficulty) },
+  hardwareVersion: { key: "info.hw-version", field: ignorable(Text) },
+  softwareVersion: { key: "info.sw-version", field: ignorable(Text) },
+  hardwareId: { key: "info.hw-id", field: ignorable(Text) }
 })
 export type ConfigureOptions = typeof ConfigureOptions.Type
 

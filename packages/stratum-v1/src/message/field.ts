@@ -62,8 +62,19 @@ export const Difficulty: Field<number> = make(
   "number above 0",
   Schema.Finite.check(Schema.isGreaterThan(0)),
   (value) => {
+    const number = MinimumDifficulty.read(value)
+    return number === 0 ? undefined : number
+  },
+  (value) => value
+)
+
+/** As `Difficulty`, or 0 for no minimum (BIP310). */
+export const MinimumDifficulty: Field<number> = make(
+  "number from 0 on",
+  Schema.Union([Schema.Literal(0), Difficulty.schema]),
+  (value) => {
     const number = typeof value === "string" && value !== "" ? Number(value) : value
-    return typeof number === "number" && number > 0 && number < Infinity ? number : undefined
+    return typeof number === "number" && number >= 0 && number < Infinity ? number : undefined
   },
   (value) => value
 )
@@ -142,6 +153,12 @@ export const ignorable = <T>(field: Field<T>): Field<T | undefined> => ({
   presence: "ignorable"
 })
 
+/** What is not the field is read as `other`. */
+export const orElse = <T>(field: Field<T>, other: T): Field<T> => ({
+  ...field,
+  read: (value) => field.read(value) ?? other
+})
+
 /** The optional keys of a JSON object, by the property that holds each. */
 export interface Keys {
   readonly [property: string]: { readonly key: string; readonly field: Field<unknown> }
@@ -166,7 +183,7 @@ export const record = <const K extends Keys>(name: string, keys: K): Field<KeysT
       for (const [property, { field, key }] of entries) {
         const present = Object.hasOwn(given, key) && given[key] !== null
         const part = present ? field.read(given[key]) : undefined
-        if (present && part === undefined) return undefined
+        if (present && part === undefined && field.presence !== "ignorable") return undefined
         read[property] = part
       }
       return read as KeysType<K>

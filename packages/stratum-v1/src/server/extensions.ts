@@ -48,12 +48,14 @@ export class Extensions {
     if (asks(VERSION_ROLLING)) this.#askedMask = options?.versionRollingMask ?? 0xffffffff
     const versionMask = this.#askedMask === undefined ? 0 : this.versionMask
     if (asks(VERSION_ROLLING)) this.#toldMask = versionMask
+    const minimumDifficulty = asks(MINIMUM_DIFFICULTY) && options?.minimumDifficulty
     const versionRolling = asks(VERSION_ROLLING) && versionMask !== 0
     return {
       event: {
         _tag: "Configured",
         versionMask,
-        minimumDifficulty: asks(MINIMUM_DIFFICULTY) && options?.minimumDifficulty,
+        // 0 is no minimum.
+        minimumDifficulty: minimumDifficulty === 0 ? undefined : minimumDifficulty,
         hardwareVersion: options?.hardwareVersion,
         softwareVersion: options?.softwareVersion,
         hardwareId: options?.hardwareId
@@ -61,7 +63,7 @@ export class Extensions {
       result: {
         versionRolling,
         versionRollingMask: versionRolling ? versionMask : undefined,
-        minimumDifficulty: asks(MINIMUM_DIFFICULTY),
+        minimumDifficulty: asks(MINIMUM_DIFFICULTY) && minimumDifficulty !== undefined,
         subscribeExtranonce: asks(SUBSCRIBE_EXTRANONCE)
       }
     }
