@@ -38,7 +38,7 @@ const ANSWERED_AT_ONCE = 128
 /** The reason code of CloseChannel when a channel gives its place to another address. */
 export const CHANNEL_GAVE_WAY = "channel-gave-way"
 
-/** Vendors in SetupConnection whose firmware ignores SetExtranoncePrefix, and CloseChannel too. */
+/** Vendors in SetupConnection whose V2 firmware ignores SetExtranoncePrefix, and CloseChannel too. */
 const TAKE_NO_PREFIX: ReadonlySet<string> = new Set(["bitaxe"])
 
 /** Evicted peers that get their last messages. Others do not read, or need no more. */
@@ -122,7 +122,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         if (waits) waiting.add(downstream)
         else waiting.remove(downstream)
       },
-      takesPrefixes: !TAKE_NO_PREFIX.has(connection.setup.device.vendor),
+      takesPrefixes: connection.takesPrefixes === true || !TAKE_NO_PREFIX.has(connection.setup.device.vendor),
       now,
       tell,
       withoutLost: recording.withoutLost,

@@ -89,6 +89,7 @@ export class Session {
       ...(writeNow && { sendNow: (messages) => this.#sendNow(writeNow, messages) }),
       setup: { version: 2, flags: 0, extensions, device },
       answersEach: true,
+      takesPrefixes: true,
       remote,
       standing
     }

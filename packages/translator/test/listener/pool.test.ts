@@ -108,6 +108,23 @@ describe("a pool with V1 miners", () => {
       }).pipe(Effect.provide(v1World({}, {}, logger(lines))))
   )
 
+  it.effect("keeps a miner whose firmware takes a new prefix as V1 only", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const miner = yield* V1Miner.connect()
+      // It names no worker before its subscribe is answered, so that the prefix is in its jobs.
+      yield* miner.send({ ...SUBSCRIBE, params: ["bitaxe/BM1370/v2.8.1"] })
+      yield* miner.until(1)
+      yield* miner.send(AUTHORIZE)
+      yield* miner.until("mining.notify")
+      const { changeExtranoncePrefix } = yield* Pool
+      yield* changeExtranoncePrefix({ connectionId: 1, channelId: 2 })
+      yield* newBlock(3)
+      yield* miner.until("mining.notify")
+      expect(yield* miner.submit(miner.state.mine())).toMatchObject({ result: true })
+    }).pipe(Effect.provide(v1World()))
+  )
+
   it.effect("has a line for each miner every 30 seconds", () =>
     Effect.gen(function* () {
       yield* giveWork

@@ -36,6 +36,8 @@ export interface Connection<In, Out> {
   }
   /** The peer waits for an answer to each of its messages, as miners of Stratum V1 do: no answer may wait for company. */
   readonly answersEach?: boolean
+  /** Whatever the device's firmware, SetExtranoncePrefix is understood: a translator makes other messages of it. */
+  readonly takesPrefixes?: boolean
   readonly remote: Endpoint
   /**
    * Sets the longest payload in bytes that is accepted from now on, for a peer that may send long messages only at times. It is
