@@ -60,7 +60,9 @@ export class MinerWork<Work> {
   }
 
   setExtranonce(extranonce1: Uint8Array, extranonce2Size: number): void {
-    this.#subscription = { session: this.#told?.session, extranonce1, extranonce2Size }
+    const told = this.#told
+    const isTold = told?.extranonce2Size === extranonce2Size && Buffer.compare(told.extranonce1, extranonce1) === 0
+    this.#subscription = isTold ? told : { session: told?.session, extranonce1, extranonce2Size }
   }
 
   setCoinbaseInsert(bytes: Uint8Array): void {

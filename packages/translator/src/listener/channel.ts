@@ -6,6 +6,12 @@ import { MAX_EXTRANONCE2 } from "./options.ts"
 /** As many as a template provider may send. */
 const MAX_FUTURE_JOBS = 64
 
+/** A job with the channel's prefix when it was sent: another one holds only for jobs behind it (5.3.10). */
+export interface MinerJob {
+  readonly message: Mining.NewExtendedMiningJob
+  readonly prefix: Uint8Array
+}
+
 export class MinerChannel {
   readonly id: number
   /** The identity that the channel was opened for. */
@@ -15,7 +21,7 @@ export class MinerChannel {
   prefix: Uint8Array
   prevHash: Mining.SetNewPrevHash | undefined
   /** Jobs that wait for their previous hash. */
-  readonly futureJobs = new Map<number, Mining.NewExtendedMiningJob>()
+  readonly futureJobs = new Map<number, MinerJob>()
   /** The miner's requests that no message has answered yet, by sequence number, in their order. */
   readonly pending = new Map<number, Server.Request>()
   /** The bytes of the channel's own extranonce that the miner does not roll, in front of those that it does. */
@@ -35,7 +41,7 @@ export class MinerChannel {
   }
 
   addFutureJob(message: Mining.NewExtendedMiningJob): void {
-    this.futureJobs.set(message.jobId, message)
+    this.futureJobs.set(message.jobId, { message, prefix: this.prefix })
     if (this.futureJobs.size <= MAX_FUTURE_JOBS) return
     for (const oldest of this.futureJobs.keys()) {
       this.futureJobs.delete(oldest)

@@ -19,7 +19,7 @@ import {
 } from "@sluice/stratum-v1"
 import type { Device } from "@sluice/transport"
 import { shareRefusal, workerRefusal } from "./answers.ts"
-import { concat, MinerChannel, NOTHING, prefixSubscription, withZeros } from "./channel.ts"
+import { concat, MinerChannel, type MinerJob, NOTHING, prefixSubscription, withZeros } from "./channel.ts"
 import { EasyShares } from "./easy-share.ts"
 import type { MinerEvent } from "./event.ts"
 import { type Firmware, firmwareOf } from "./firmware.ts"
@@ -243,7 +243,7 @@ export class Miner {
       const subscription = prefixSubscription(this.#firstPrefix ?? prefix, extranonceSize)
       this.#channel.lead = withZeros(NOTHING, extranonceSize - subscription.extranonce2Size)
       this.#answerSubscribe(request, subscription)
-      if (this.#firstPrefix !== undefined) this.#tellPrefix(this.#channel, out)
+      if (this.#firstPrefix !== undefined) this.#tellPrefix(prefix, this.#channel, out)
     }
     if (this.#firmware === undefined && this.device.vendor === "") this.#server.askVersion()
   }
@@ -374,17 +374,22 @@ export class Miner {
     this.#asked = []
     const channel = new MinerChannel(first.identity, message)
     this.#channel = channel
-    if (this.#own !== undefined) this.#placeOwn(this.#own, channel)
+    this.#placePrefix(channel.prefix, channel, out)
     this.#setTarget(message.target, out)
     this.#server.accept(first.request)
     for (const other of others) this.#join(other, channel, out)
   }
 
-  /** Puts the channel's prefix into the coinbase of a miner that was told another extranonce1. */
-  #placeOwn({ extranonce1, extranonce2Size }: Extranonce, channel: MinerChannel): void {
+  /** The prefix holds for later jobs. It is in the coinbase of a miner that was told another extranonce1. */
+  #placePrefix(prefix: Uint8Array, channel: MinerChannel, out: MinerOutbox): void {
+    if (this.#own === undefined) {
+      if (this.#hasSubscribed) this.#tellPrefix(prefix, channel, out)
+      return
+    }
+    const { extranonce1, extranonce2Size } = this.#own
     const zeros = channel.extranonceSize - extranonce1.length - extranonce2Size
     channel.lead = concat(withZeros(NOTHING, zeros), extranonce1)
-    this.#server.setCoinbaseInsert(withZeros(channel.prefix, zeros))
+    this.#server.setCoinbaseInsert(withZeros(prefix, zeros))
   }
 
   #onOpenRefused({ errorCode, requestId }: Mining.OpenMiningChannelError, out: MinerOutbox): void {
@@ -408,8 +413,7 @@ export class Miner {
     if (this.#isTooLong(prefix, channel.extranonceSize, out)) return
     if (!this.#hasSubscribed && this.#lastJobId !== undefined) this.#firstPrefix ??= channel.prefix
     channel.prefix = prefix
-    if (this.#own !== undefined) this.#placeOwn(this.#own, channel)
-    else if (this.#hasSubscribed) this.#tellPrefix(channel, out)
+    this.#placePrefix(prefix, channel, out)
   }
 
   #isTooLong({ length }: Uint8Array, extranonceSize: number, out: MinerOutbox): boolean {
@@ -419,7 +423,7 @@ export class Miner {
     return true
   }
 
-  #tellPrefix({ extranonceSize, prefix }: MinerChannel, out: MinerOutbox): void {
+  #tellPrefix(prefix: Uint8Array, { extranonceSize }: MinerChannel, out: MinerOutbox): void {
     const { extranonce1, extranonce2Size } = prefixSubscription(prefix, extranonceSize)
     if (!this.#server.setExtranonce(extranonce1, extranonce2Size)) {
       this.#end("the channel's extranonce changed, which the miner does not understand: it is to connect again", out)
@@ -430,7 +434,7 @@ export class Miner {
     if (message.minNtime === undefined) return channel.addFutureJob(message)
     if (channel.prevHash === undefined)
       return this.#end(`the server sent job ${message.jobId} without a previous hash`, out)
-    this.#notify(message, channel.prevHash, false, out)
+    this.#notify({ message, prefix: channel.prefix }, channel.prevHash, false, channel, out)
   }
 
   #onPrevHash(message: Mining.SetNewPrevHash, channel: MinerChannel, out: MinerOutbox): void {
@@ -438,13 +442,14 @@ export class Miner {
     channel.futureJobs.clear()
     if (job === undefined) return this.#end(`the server named job ${message.jobId}, which it has not sent`, out)
     channel.prevHash = message
-    this.#notify(job, message, true, out)
+    this.#notify(job, message, true, channel, out)
   }
 
   #notify(
-    message: Mining.NewExtendedMiningJob,
+    { message, prefix }: MinerJob,
     prevHash: Mining.SetNewPrevHash,
     clean: boolean,
+    channel: MinerChannel,
     out: MinerOutbox
   ): void {
     const { jobs } = this.#context
@@ -454,10 +459,13 @@ export class Miner {
     if (job === undefined)
       return this.#end(`the server sent job ${message.jobId} with a coinbase that cannot be read`, out)
     this.#lastJobId = job.notify.jobId
-    this.#firstPrefix = undefined
+    const hasOlderPrefix = prefix !== channel.prefix
+    this.#firstPrefix = hasOlderPrefix ? prefix : undefined
     this.#allowVersionBits(message.versionRollingAllowed)
     this.#warnOfJob(message, out)
+    if (hasOlderPrefix) this.#placePrefix(prefix, channel, out)
     this.#server.notify(job)
+    if (hasOlderPrefix) this.#placePrefix(channel.prefix, channel, out)
   }
 
   #allowVersionBits(allowed: boolean): void {

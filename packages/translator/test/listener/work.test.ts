@@ -2,7 +2,7 @@
 import { hashRateToTarget, u256ToBytes } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { targetOfDifficulty } from "@sluice/stratum-v1"
-import { template } from "@sluice/testing/templates"
+import { futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { describe, expect, it } from "vitest"
 import { Plant, type PlantOptions, Rig } from "./rig.ts"
 import { AUTHORIZE, SUBSCRIBE } from "./v1-miner.ts"
@@ -220,6 +220,37 @@ describe("another extranonce prefix", () => {
     expect(rig.ended).toBeUndefined()
     expect(submit(rig, rig.state.mine())).toMatchObject({ result: true })
     expect(submit(rig, rig.state.mine({ job: old! }))).toMatchObject({ result: true })
+  })
+
+  it.each([
+    ["has an extranonce1 of its own", [[SUBSCRIBE], [AUTHORIZE]]],
+    [
+      "understands set_extranonce",
+      [[SUBSCRIBE, AUTHORIZE, { id: 5, method: "mining.extranonce.subscribe", params: [] }]]
+    ]
+  ])("holds only for jobs that were sent after it, also where the miner %s", (_, handshake) => {
+    const rig = new Rig(Plant.working())
+    for (const lines of handshake) rig.send(...lines)
+    rig.plant.template(futureTemplate(2))
+    change(rig)
+    const told = methodsOf(rig, () => rig.plant.template(newPrevHash(2, { headerTimestamp: rig.plant.now / 1000 })))
+    expect(told).toEqual(["mining.notify"])
+    for (let i = 0; i < 10; i++) expect(submit(rig, rig.state.mine())).toMatchObject({ result: true })
+    rig.plant.newBlock(3)
+    for (let i = 0; i < 10; i++) expect(submit(rig, rig.state.mine())).toMatchObject({ result: true })
+  })
+
+  it("does not hold for a waiting job that was sent before it, where the miner has not subscribed", () => {
+    const rig = new Rig(Plant.working())
+    rig.send(AUTHORIZE)
+    rig.plant.template(futureTemplate(2))
+    change(rig)
+    rig.plant.template(newPrevHash(2, { headerTimestamp: rig.plant.now / 1000 }))
+    rig.send({ id: 5, method: "mining.extranonce.subscribe", params: [] }, SUBSCRIBE)
+    expect(submit(rig, rig.state.mine())).toMatchObject({ result: true })
+    rig.plant.template(template(3))
+    expect(submit(rig, rig.state.mine())).toMatchObject({ result: true })
+    expect(Buffer.from(rig.state.extranonce1).toString("hex")).toBe("000000010000000000000000")
   })
 
   it("before the miner has subscribed is the next job's, and the waiting job keeps the old one", () => {
