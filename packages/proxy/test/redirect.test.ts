@@ -14,4 +14,11 @@ describe("a Reconnect", () => {
     expect(redirected(plain, "pool", 5)).toEqual({ ...plain, port: 5 })
     expect(redirected(plain, "elsewhere", 0)).toBeUndefined()
   })
+
+  it("leads to no host that cannot be one", () => {
+    for (const host of ["x\0.a.b.c", "a b", "\n", "a..b", "[::1]"]) expect(redirected(noise, host, 0)).toBeUndefined()
+    for (const host of ["10.0.0.1", "::1", "my_pool", "pool.example."]) {
+      expect(redirected(noise, host, 0)).toEqual({ ...noise, host })
+    }
+  })
 })

@@ -42,6 +42,9 @@ export class AddressError extends Schema.TaggedError<AddressError>("sluice/trans
 export const formatEndpoint = (endpoint: Endpoint): string =>
   `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
 
+/** Whether a name that a peer sent is one of a host, or an IP address. */
+export const isHost = (text: string): boolean => Result.isSuccess(Host.hostFromString(text))
+
 /** Parses an address to listen on or connect to: `127.0.0.1:3333`, `[::1]:3333`, `pool.example:3333`. */
 export const parseEndpoint = (text: string): Result.Result<Endpoint, AddressError> => {
   const parsed = Host.hostPortFromString(text)

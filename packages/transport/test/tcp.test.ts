@@ -111,6 +111,13 @@ describe("Tcp", () => {
     }).pipe(Effect.provide(Tcp.dialer))
   )
 
+  it.live("reports that a host with a NUL cannot be dialled", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(dial({ host: "x\0.a.b.c", port: 1 })))
+      assert.strictEqual(error._tag, "DialError")
+    }).pipe(Effect.provide(Tcp.dialer))
+  )
+
   it.live(
     "delivers everything that was written before the Scope closed, even if the peer reads later and keeps sending",
     () =>

@@ -20,7 +20,7 @@ export type UpstreamEvent =
   | { readonly _tag: "Refused"; readonly index: number; readonly errorCode: string }
   /** Connect to this server the next time. */
   | { readonly _tag: "Redirected"; readonly index: number; readonly to: ServerAddress }
-  /** The upstream names a server that cannot prove its key. */
+  /** The upstream names a server that cannot prove its key, or no host. */
   | { readonly _tag: "RedirectIgnored"; readonly index: number; readonly to: string }
   /** Shares found while the upstream was away were sent, or could not be. */
   | { readonly _tag: "KeptShares"; readonly index: number; readonly sent: number; readonly lost: number }

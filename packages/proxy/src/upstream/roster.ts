@@ -3,6 +3,7 @@
  * in use, the state of the source, and what the shell has to do.
  */
 import type { WorkSourceState } from "@sluice/mining-server"
+import { printable } from "@sluice/protocol"
 import { formatEndpoint, type ServerAddress } from "@sluice/transport"
 import { UpstreamChoice } from "./choice.ts"
 import type { UpstreamEvent } from "./event.ts"
@@ -92,7 +93,7 @@ export class UpstreamRoster {
   ): readonly [reason: UpstreamFault["reason"], message: string] | undefined {
     const to = redirected(this.#servers[index]!, host, port)
     if (to === undefined) {
-      this.push({ _tag: "RedirectIgnored", index, to: formatEndpoint({ host, port }) })
+      this.push({ _tag: "RedirectIgnored", index, to: printable(formatEndpoint({ host, port })) })
       return undefined
     }
     this.#servers[index] = to

@@ -144,7 +144,7 @@ export const runUpstreams = Effect.fnUntraced(function* (options: ShellOptions) 
         return throttled.log(
           "redirect ignored",
           `The upstream ${names[event.index]} asks the proxy to connect to ${event.to}, which cannot prove its key without ` +
-            `Noise: the proxy stays`,
+            `Noise, or is no host: the proxy stays`,
           "Warn"
         )
       case "KeptShares": {

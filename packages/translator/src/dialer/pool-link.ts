@@ -189,7 +189,7 @@ const describe = (event: PoolEvent, pool: string): string => {
       return `The pool ${pool} refused a share as ${event.errorCode}: ${escaped(event.text)}`
     case "RedirectIgnored":
       return (
-        `The pool ${pool} asks to connect to ${escaped(event.host)}, which is another site; ignored. ` +
+        `The pool ${pool} asks to connect to ${escaped(event.host)}, which is another site or no host; ignored. ` +
         "Connections to a V1 pool are not authenticated, so anyone on the way could have sent that"
       )
     case "Malformed":

@@ -19,6 +19,7 @@ import {
 } from "@sluice/channels"
 import { ErrorCode, Mining, printable } from "@sluice/protocol"
 import { Client, type Line, type LineError, SilenceError, type Subscription } from "@sluice/stratum-v1"
+import { isHost } from "@sluice/transport"
 import { refusalOfShare, type Share } from "./check-share.ts"
 import type { Credentials } from "./credentials.ts"
 import { Extranonce2Space } from "./extranonce2-space.ts"
@@ -409,7 +410,8 @@ export class PoolMachine {
 
   #reconnect({ host, port, waitSeconds }: Client.ReconnectAsked, now: number, out: PoolOutbox): void {
     const isAllowed = this.#options.followAnywhere || Client.isSameSite(this.#options.host, host)
-    if (!isAllowed || (host?.length ?? 0) > MAX_HOST) {
+    const isRight = host === undefined || host === "" || (host.length <= MAX_HOST && isHost(host))
+    if (!isAllowed || !isRight) {
       out.events.push({ _tag: "RedirectIgnored", host: printable(host ?? "") })
       return
     }

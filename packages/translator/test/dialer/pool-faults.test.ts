@@ -55,6 +55,16 @@ describe("client.reconnect", () => {
     expect(open.of("Reconnect")).toHaveLength(1)
   })
 
+  it.each(["x\0.example.com", "a b.example.com", "\n.example.com", ".example.com"])(
+    "to %j, which is no host, is ignored",
+    (host) => {
+      const rig = new Rig({ machine: { followAnywhere: true } })
+      rig.receive(reconnect(host, 3333))
+      expect(rig.messages).toEqual([])
+      expect(rig.poolEvents).toMatchObject([{ _tag: "RedirectIgnored" }])
+    }
+  )
+
   it("waits as long as the pool says", () => {
     const rig = new Rig()
     rig.receive(reconnect("eu.example.com", 3334, 10))

@@ -174,10 +174,17 @@ const connect = (
   Effect.callback<Net.Socket, DialError>((resume) => {
     const from = localAddress()
     const to = { host: endpoint.host, port: endpoint.port, ...SOCKET_OPTIONS }
-    const socket = Net.createConnection(from === undefined ? to : { ...to, localAddress: from })
+    const failed = (cause: unknown) => resume(Effect.fail(new DialError({ endpoint, code: codeOf(cause), cause })))
+    let socket: Net.Socket
+    try {
+      socket = Net.createConnection(from === undefined ? to : { ...to, localAddress: from })
+    } catch (cause) {
+      // Node looks for no host whose name has a NUL.
+      return failed(cause)
+    }
     socket.once("connect", () => resume(Effect.succeed(socket)))
     // This listener stays, because an error event without a listener would end the process.
-    socket.on("error", (cause) => resume(Effect.fail(new DialError({ endpoint, code: codeOf(cause), cause }))))
+    socket.on("error", failed)
     return Effect.sync(() => socket.destroy())
   }).pipe(
     Effect.timeoutOrElse({
