@@ -143,3 +143,76 @@ describe("an upstream that answers nothing", () => {
     expect(results).toEqual(["no-work-yet"])
   })
 })
+
+describe("an upstream that leaves one request for a channel unanswered", () => {
+  const OTHER = 8
+
+  /** A miner has its channel, and the request of a second one waits for 30 s. */
+  const startUnanswered = () => {
+    const { machine, miner } = start()
+    machine.received(0, [success(1), job(1), block(1)], START)
+    const refused: Array<unknown> = []
+    machine.open(openExtended({ userIdentity: "unserved" }), START, (result) => refused.push(result))
+    machine.takeEvents()
+    machine.tick(START + 29_000)
+    expect(refused).toEqual([])
+    machine.tick(START + 30_000)
+    return { machine, miner, refused, events: machine.takeEvents() }
+  }
+
+  it("refuses that miner with no-work-yet after half a minute, and the others mine on", () => {
+    const { events, machine, miner, refused } = startUnanswered()
+    expect(refused).toEqual(["no-work-yet"])
+    expect(events).toEqual([])
+    machine.received(0, [job(2, { minNtime: NTIME })], START + 31_000)
+    expect(changesOf(miner.takeChanges()).at(-1)).toBe("NewJob")
+    expect(miner.current?.isOpen).toBe(true)
+  })
+
+  it("closes the channel if the answer comes late, and ignores its jobs", () => {
+    const { machine, miner, refused } = startUnanswered()
+    const late = success(2, { channelId: OTHER, extranoncePrefix: bytes(2, 4) })
+    machine.received(0, [late, job(1, { channelId: OTHER })], START + 40_000)
+    expect(machine.takeEvents()).toEqual([
+      { _tag: "Send", index: 0, messages: [{ _tag: "CloseChannel", channelId: OTHER, reasonCode: "opened-too-late" }] }
+    ])
+    expect(refused).toHaveLength(1)
+    expect(miner.current?.isOpen).toBe(true)
+  })
+
+  it("ignores a refusal that comes late", () => {
+    const { machine, miner, refused } = startUnanswered()
+    const late = { _tag: "OpenMiningChannel.Error", requestId: 2, errorCode: "unknown-user" } as const
+    machine.received(0, [late], START + 40_000)
+    expect(machine.takeEvents()).toEqual([])
+    expect(refused).toHaveLength(1)
+    expect(miner.current?.isOpen).toBe(true)
+  })
+
+  it("keeps the connection without any channel if it answers other requests", () => {
+    const { machine } = start()
+    const results: Array<unknown> = []
+    machine.open(openExtended(), START, (result) => results.push(result))
+    machine.takeEvents()
+    machine.received(0, [{ _tag: "OpenMiningChannel.Error", requestId: 2, errorCode: "unknown-user" }], START + 10_000)
+    machine.tick(START + 30_000)
+    expect(machine.takeEvents()).toEqual([])
+    expect(results).toEqual(["unknown-user"])
+  })
+
+  it("is left when it owes more than 5,000 answers", () => {
+    const { machine } = startUnanswered()
+    let now = START + 30_000
+    for (let round = 0; round < 10; round++) {
+      for (let count = 0; count < 500; count++) machine.open(openExtended(), now, () => {})
+      expect(machine.takeEvents().map(({ _tag }) => _tag)).toEqual(["Send"])
+      now += 30_000
+      machine.received(0, [job(2 + round, { minNtime: NTIME })], now)
+      machine.tick(now)
+    }
+    const message = expect.stringMatching(/more than 5000 requests/)
+    expect(machine.takeEvents()).toContainEqual(
+      expect.objectContaining({ _tag: "Failed", index: 0, fault: expect.objectContaining({ message }) })
+    )
+  })
+})

@@ -139,8 +139,10 @@ export class PerMinerMachine {
       if (this.#sessions[index]?.channelCount !== 0) this.fail(index, "silence", message, now)
     }
     for (const [index, session] of this.#sessions.entries()) {
-      if (session?.isSilent(now) !== true) continue
-      this.fail(index, "open-refused", "it has not answered a request for a channel within 30 s", now)
+      if (session === undefined) continue
+      if (session.isSilent(now)) {
+        this.fail(index, "open-refused", "it has not answered a request for a channel within 30 s", now)
+      } else for (const event of session.expire(now)) this.#follow(session, event, now)
     }
     for (const [miner, { at }] of this.#opening) {
       if (now - at >= WAIT_MS && !miner.isRequested) this.#answer(miner, NO_WORK_YET)

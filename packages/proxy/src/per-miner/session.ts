@@ -7,6 +7,7 @@ import {
   type ChannelWork,
   type ClientEvent,
   type ClientOutbox,
+  NO_WORK_YET,
   Outbox,
   type SourceShare
 } from "@sluice/channels"
@@ -49,6 +50,8 @@ const MAX_CHANGES_PER_SECOND = 100
 const BURST_SECONDS = 10
 /** How long an upstream may take to answer a request for a channel. */
 const OPEN_TIMEOUT_MS = 30_000
+/** The most requests that an upstream may leave without an answer for longer: at 500 every 30 s, those of five minutes. */
+const MAX_EXPIRED = 5_000
 /** The most future jobs that are kept for a channel. */
 const MAX_FUTURE_JOBS = 64
 
@@ -61,7 +64,11 @@ export class PerMinerSession implements ChannelSession {
   readonly #client: ChannelClient
   readonly #out: ClientOutbox = new Outbox()
   readonly #requests = new Map<number, { readonly miner: MinerChannel; readonly at: number }>()
+  /** The ids of requests that were refused here because no answer came. One may still come. */
+  readonly #expired = new Set<number>()
   readonly #channels = new Map<number, UpstreamChannel<MinerChannel>>()
+  /** When the upstream last answered a request for a channel; at first `openedAt`. */
+  #answeredAt: number
   /** Of the block to be found, as the last coinbase says it. */
   #height = 0
   #room = MAX_CHANGES_PER_SECOND * BURST_SECONDS
@@ -71,6 +78,7 @@ export class PerMinerSession implements ChannelSession {
     this.index = options.index
     this.openedAt = now
     this.#roomAt = now
+    this.#answeredAt = now
     this.#options = options
     this.#client = new ChannelClient({
       fixedVersion: (options.flags & Mining.REQUIRES_FIXED_VERSION) !== 0,
@@ -82,7 +90,7 @@ export class PerMinerSession implements ChannelSession {
     return this.#channels.size
   }
 
-  /** Requests for channels without an answer. */
+  /** Requests for channels without an answer whose miners still wait. */
   get requestCount(): number {
     return this.#requests.size
   }
@@ -120,10 +128,27 @@ export class PerMinerSession implements ChannelSession {
     return events
   }
 
-  /** Whether a request for a channel has waited too long for its answer. */
+  /** Whether the upstream opens no channels: it has none open, and has left all requests of the last half minute unanswered. */
   isSilent(now: number): boolean {
+    if (this.#channels.size > 0 || now - this.#answeredAt < OPEN_TIMEOUT_MS) return false
     for (const { at } of this.#requests.values()) return now - at >= OPEN_TIMEOUT_MS
     return false
+  }
+
+  /** Refuses the requests for channels that have waited too long. An upstream may be slow for one worker and quick for others. */
+  expire(now: number): ReadonlyArray<SessionEvent> {
+    const events: Array<SessionEvent> = []
+    for (const [requestId, { miner, at }] of this.#requests) {
+      if (now - at < OPEN_TIMEOUT_MS) break
+      this.#requests.delete(requestId)
+      this.#expired.add(requestId)
+      miner.isRequested = false
+      events.push({ _tag: "OpenRefused", miner, errorCode: NO_WORK_YET })
+    }
+    if (this.#expired.size > MAX_EXPIRED) {
+      this.#fail("open-refused", `it has left more than ${MAX_EXPIRED} requests for channels unanswered`, events)
+    }
+    return events
   }
 
   /** Ends the session, and with it all its channels. Returns the miners that it leaves without one. */
@@ -139,6 +164,7 @@ export class PerMinerSession implements ChannelSession {
       left.add(channel.miner)
     }
     this.#requests.clear()
+    this.#expired.clear()
     this.#channels.clear()
     return [...left]
   }
@@ -219,8 +245,11 @@ export class PerMinerSession implements ChannelSession {
   #follow(event: ClientEvent, now: number, events: Array<SessionEvent>): void {
     switch (event._tag) {
       case "ChannelOpened":
+        this.#answeredAt = now
         return this.#opened(event, events)
       case "OpenRefused": {
+        this.#answeredAt = now
+        if (this.#expired.delete(event.requestId)) return
         const { miner } = this.#requests.get(event.requestId)!
         this.#requests.delete(event.requestId)
         miner.isRequested = false
@@ -287,14 +316,18 @@ export class PerMinerSession implements ChannelSession {
   }
 
   #opened(event: ClientEvent & { readonly _tag: "ChannelOpened" }, events: Array<SessionEvent>): void {
-    const { miner } = this.#requests.get(event.requestId)!
     const fault = impossibleTarget(event.target)
     if (fault !== undefined) return this.#fail("violation", fault, events)
+    this.#room += MAX_CHANGES_PER_SECOND * BURST_SECONDS
+    if (this.#expired.delete(event.requestId)) {
+      this.#client.closeChannel(event.channelId, "opened-too-late", this.#out)
+      return
+    }
+    const { miner } = this.#requests.get(event.requestId)!
     this.#requests.delete(event.requestId)
     const padding = miner.isOpen ? event.extranonceSize - miner.lease.rollableSize : 0
     const channel = new UpstreamChannel(this, miner, event, padding)
     this.#channels.set(channel.id, channel)
-    this.#room += MAX_CHANGES_PER_SECOND * BURST_SECONDS
     // Its miner has gone in the meantime.
     if (miner.isClosed) return this.close(channel, "client-disconnected")
     miner.opened(channel, event.extranonceSize)
