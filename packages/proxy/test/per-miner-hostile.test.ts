@@ -126,6 +126,20 @@ describe("an upstream that sends", () => {
   )
 })
 
+describe("an upstream that takes over", () => {
+  it("is told what a miner stated between the request for its channel and the answer", () => {
+    const { machine, miner } = start()
+    machine.received(0, [success(1), job(1), block(1)], START)
+    machine.lost(0, "down", START)
+    machine.takeEvents()
+    miner.update(7e12, bytes(9))
+    expect(machine.takeEvents()).toEqual([])
+    machine.received(1, [success(1)], START)
+    const update = { _tag: "UpdateChannel", channelId: CHANNEL, nominalHashRate: 7e12, maximumTarget: bytes(9) }
+    expect(machine.takeEvents()).toContainEqual({ _tag: "Send", index: 1, messages: [update] })
+  })
+})
+
 describe("an upstream that answers nothing", () => {
   it("is left after half a minute", () => {
     const { machine, results } = start()

@@ -55,6 +55,15 @@ const MAX_EXPIRED = 5_000
 /** The most future jobs that are kept for a channel. */
 const MAX_FUTURE_JOBS = 64
 
+/** A request for a channel without an answer. */
+interface OpenRequest {
+  readonly miner: MinerChannel
+  readonly at: number
+  /** As it was sent. */
+  readonly nominalHashRate: number
+  readonly maxTarget: Uint8Array
+}
+
 export class PerMinerSession implements ChannelSession {
   readonly index: number
   fault: UpstreamFault | undefined
@@ -63,7 +72,7 @@ export class PerMinerSession implements ChannelSession {
   readonly #options: SessionOptions
   readonly #client: ChannelClient
   readonly #out: ClientOutbox = new Outbox()
-  readonly #requests = new Map<number, { readonly miner: MinerChannel; readonly at: number }>()
+  readonly #requests = new Map<number, OpenRequest>()
   /** The ids of requests that were refused here because no answer came. One may still come. */
   readonly #expired = new Set<number>()
   readonly #channels = new Map<number, UpstreamChannel<MinerChannel>>()
@@ -116,7 +125,7 @@ export class PerMinerSession implements ChannelSession {
         ? this.#client.openStandardChannel(request, this.#out)
         : this.#client.openExtendedChannel({ ...request, minExtranonceSize }, this.#out)
     miner.isRequested = true
-    this.#requests.set(requestId, { miner, at: now })
+    this.#requests.set(requestId, { miner, at: now, nominalHashRate, maxTarget })
   }
 
   receive(messages: ReadonlyArray<Mining.ToClient | ForeignMessage>, now: number): ReadonlyArray<SessionEvent> {
@@ -323,7 +332,7 @@ export class PerMinerSession implements ChannelSession {
       this.#client.closeChannel(event.channelId, "opened-too-late", this.#out)
       return
     }
-    const { miner } = this.#requests.get(event.requestId)!
+    const { maxTarget, miner, nominalHashRate } = this.#requests.get(event.requestId)!
     this.#requests.delete(event.requestId)
     const padding = miner.isOpen ? event.extranonceSize - miner.lease.rollableSize : 0
     const channel = new UpstreamChannel(this, miner, event, padding)
@@ -331,6 +340,10 @@ export class PerMinerSession implements ChannelSession {
     // Its miner has gone in the meantime.
     if (miner.isClosed) return this.close(channel, "client-disconnected")
     miner.opened(channel, event.extranonceSize)
+    // The miner has stated something else since the request. `MinerChannel.update` replaces the target, even by an equal one.
+    if (miner.nominalHashRate !== nominalHashRate || miner.maxTarget !== maxTarget) {
+      this.update(channel, miner.nominalHashRate, miner.maxTarget)
+    }
     events.push({ _tag: "Opened", miner })
   }
 
