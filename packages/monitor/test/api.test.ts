@@ -223,6 +223,7 @@ describe("the API", () => {
           "users?limit=0",
           "users?limit=1001",
           "users?limit=1e9",
+          "users?limit=%2B1.0",
           "users?limit=ten",
           "users?offset=-1",
           "users?offset=1.5",

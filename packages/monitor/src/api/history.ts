@@ -1,6 +1,6 @@
 /** Series over time. Times in milliseconds since 1970. */
 import { Schema } from "effect"
-import { QUERY_NUMBERS } from "./page.ts"
+import { queryNumber } from "./page.ts"
 
 export const RESOLUTIONS = ["10s", "1m", "10m", "1d"] as const
 export const Resolution = Schema.Literals(RESOLUTIONS)
@@ -77,7 +77,7 @@ export const RefusedHistory = Schema.Struct({
 })
 export type RefusedHistory = typeof RefusedHistory.Type
 
-const time = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["from"]!))
+const time = queryNumber("from")
 
 export const historyQuery = {
   resolution: Schema.optionalKey(Resolution),

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { HashRate } from "./hash-rate.ts"
 import { AccountView } from "./ledger.ts"
-import { pageOf, QUERY_NUMBERS, sortedQuery } from "./page.ts"
+import { pageOf, queryNumber, sortedQuery } from "./page.ts"
 
 const counts = {
   accepted: Schema.Finite,
@@ -78,7 +78,7 @@ export const ChannelPage = pageOf(ChannelView)
 export const channelQuery = {
   ...sortedQuery(["worker", "hashRate", "accepted", "refused", "difficulty", "openedAt"]),
   /** Channels of this connection only. */
-  connectionId: Schema.optionalKey(Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["connectionId"]!)))
+  connectionId: Schema.optionalKey(queryNumber("connectionId"))
 }
 export const UserPage = pageOf(UserView)
 export const userQuery = sortedQuery(["user", "hashRate", "accepted", "refused", "channels", "lastShareAt"])

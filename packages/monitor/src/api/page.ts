@@ -1,5 +1,5 @@
 /** Pages of lists: how many items, after how many, in which order, and which of them. */
-import { Schema } from "effect"
+import { Schema, SchemaGetter } from "effect"
 
 /** The most items of one answer, which then has some hundreds of kilobytes. */
 export const MAX_LIMIT = 1000
@@ -20,8 +20,17 @@ export const QUERY_NUMBERS: Readonly<Record<string, { readonly minimum: number; 
   channelId: { minimum: 0, maximum: 0xffff_ffff }
 }
 
-const limit = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["limit"]!))
-const offset = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["offset"]!))
+/** A whole number of a query or path, in decimal digits: `+1.0` is none. */
+export const queryNumber = (name: keyof typeof QUERY_NUMBERS) =>
+  Schema.String.check(Schema.isPattern(/^\d{1,16}$/)).pipe(
+    Schema.decodeTo(Schema.Int.check(Schema.isBetween(QUERY_NUMBERS[name]!)), {
+      decode: SchemaGetter.transform(Number),
+      encode: SchemaGetter.transform(String)
+    })
+  )
+
+const limit = queryNumber("limit")
+const offset = queryNumber("offset")
 
 /** The query of a list without an order of its own: newest first, or as it is configured. */
 export const pageQuery = {
